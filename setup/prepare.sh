@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Installs what `npm start`, `npm test` and `npm run bench` need and is not there yet.
+#
+#     bash setup/prepare.sh start|test|bench
+#
+# Says in one line what it does; says nothing and is done at once when nothing is missing. Where
+# it may not install, it prints the exact command to run and exits with 1.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+purpose="${1:-start}"
+
+# package            | needed by         | kind | a file or command that shows it is there
+# "must": without it the purpose fails. "redis": only the redis part of the main job needs it;
+# without it the main job shows the same on a small server of its own.
+packages() {
+  cat <<'TABLE'
+gcc                  | start test bench  | must  | gcc
+libc6-dev            | start test bench  | must  | /usr/include/stdio.h
+binutils             | start test bench  | must  | objdump
+make                 | start test bench  | must  | make
+patch                | start test        | must  | patch
+gdb                  | test              | must  | gdb
+procps               | start test bench  | must  | ps
+xz-utils             | start test        | must  | xz
+dpkg-dev             | start test        | redis | dpkg-source
+debhelper            | start test        | redis | dh
+pkg-config           | start test        | redis | pkg-config
+openssl              | start test        | redis | openssl
+libhiredis-dev       | start test        | redis | /usr/include/hiredis/hiredis.h
+libjemalloc-dev      | start test        | redis | /usr/include/jemalloc/jemalloc.h
+liblua5.1-0-dev      | start test        | redis | /usr/include/lua5.1/lua.h
+liblzf-dev           | start test        | redis | /usr/include/lzf.h
+libssl-dev           | start test        | redis | /usr/include/openssl/ssl.h
+libsystemd-dev       | start test        | redis | /usr/include/systemd/sd-daemon.h
+lua-bitop-dev        | start test        | redis | /usr/include/lua5.1/lua-bitop.h
+lua-cjson-dev        | start test        | redis | /usr/include/lua5.1/lua-cjson.h
+TABLE
+}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# needed KIND: the packages of that kind that the purpose needs, one a line with its witness.
+needed() {
+  packages | while IFS='|' read -r name purposes kind witness; do
+    read -r kind <<<"$kind"
+    if [[ " $purposes " == *" $purpose "* && "$kind" == "$1" ]]; then
+      read -r name <<<"$name"
+      read -r witness <<<"$witness"
+      printf '%s %s\n' "$name" "$witness"
+    fi
+  done
+}
+
+# missing KIND: the names of those that are not there, on one line.
+missing() {
+  local names=() witnesses=() name witness
+  while read -r name witness; do
+    names+=("$name")
+    witnesses+=("$witness")
+  done < <(needed "$1")
+  [[ ${#names[@]} -gt 0 ]] || return 0
+  local installed="" absent=() i
+  if command -v dpkg-query >/dev/null; then
+    # dpkg-query exits with 1 when it does not know one of the names; its list is what counts.
+    installed=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' "${names[@]}" 2>/dev/null || true)"
+  fi
+  for i in "${!names[@]}"; do
+    [[ "$installed" == *" installed:${names[$i]} "* ]] && continue
+    # Another distribution, or the same thing under another package's name.
+    if [[ "${witnesses[$i]}" == /* ]]; then
+      [[ -e "${witnesses[$i]}" ]] && continue
+    else
+      command -v "${witnesses[$i]}" >/dev/null && continue
+    fi
+    absent+=("${names[$i]}")
+  done
+  printf '%s' "${absent[*]-}"
+}
+
+prepare_npm() {
+  local lock=node_modules/.package-lock.json
+  if [[ -e $lock && ! package-lock.json -nt $lock ]]; then
+    return
+  fi
+  say "npm ci: the packages of package-lock.json, Node 24 among them"
+  if ! npm ci --no-audit --no-fund --loglevel=error >&2; then
+    say "npm ci failed; run it yourself to see why:  cd '$PWD' && npm ci"
+    exit 1
+  fi
+  touch "$lock"
+}
+
+prepare_debian() {
+  local must redis wanted
+  must="$(missing must)"
+  redis="$(missing redis)"
+  wanted="$must${must:+${redis:+ }}$redis"
+  [[ -n "$wanted" ]] || return 0
+
+  local command="apt-get update && apt-get install --yes --no-install-recommends $wanted"
+  if ! command -v apt-get >/dev/null; then
+    give_up_on "$must" "this system has no apt; install what Debian calls: $wanted"
+    return 0
+  fi
+  if [[ "$(id -u)" != 0 ]]; then
+    give_up_on "$must" "not root; run:  sudo sh -c '$command'"
+    return 0
+  fi
+  say "apt-get install $wanted"
+  export DEBIAN_FRONTEND=noninteractive
+  if ! install_debian; then
+    give_up_on "$must" "apt could not install them; run:  $command"
+  fi
+}
+
+# The lists are fetched first: a machine's old lists name files that the archive no longer has.
+install_debian() {
+  # shellcheck disable=SC2086 # a list of names
+  apt-get update -qq >&2 && apt-get install -qq --yes --no-install-recommends $wanted >&2
+}
+
+# Ends with 1 where the purpose cannot do without what is missing.
+give_up_on() {
+  say "$2"
+  if [[ -n "$1" ]]; then
+    say "missing and needed for 'npm run $purpose': $1"
+    exit 1
+  fi
+  say "going on without them: they are needed for redis only"
+}
+
+prepare_npm
+prepare_debian
