@@ -79,6 +79,7 @@ export const PAGE_SIZE = 4096;
 /** A hotpatch is some functions; what asks for more than this is damaged or hostile. */
 const LAYOUT_SIZE_MAX = 64 * 1024 * 1024;
 
+/** Unwind tables have rules of their own, whatever the section type. */
 export const isEhFrame = (section: Section): boolean => section.name === ".eh_frame";
 
 export const slotKey = (kind: SlotKind, symbolIndex: number): string => `${kind} ${symbolIndex}`;
@@ -98,7 +99,7 @@ export function planLayout(object: ElfFile): Layout | Refusal {
   const kept = keptSections(object);
   const needs = countNeeds(object, kept, symbols);
   if (isRefusal(needs)) return needs;
-  return place(object, kept, symbols, needs);
+  return place(kept, symbols, needs);
 }
 
 interface Kept {
@@ -268,7 +269,6 @@ function createCursor() {
 }
 
 function place(
-  object: ElfFile,
   kept: readonly Kept[],
   symbols: readonly ElfSymbol[],
   needs: Needs,

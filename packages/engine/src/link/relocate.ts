@@ -35,42 +35,27 @@
  * Formulas and field sizes are data in x86-64.ts; places are decided in layout.ts.
  */
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
-import { SHF, SHN, STB, STT } from "../elf/constants.ts";
+import { SHF, SHN, STT } from "../elf/constants.ts";
 import { type ElfFile, hasFlag, sectionBytes } from "../elf/file.ts";
 import { type Relocation, relocationName } from "../elf/relocation.ts";
 import type { ElfSymbol } from "../elf/symbol.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { createImage, type Image, type LinkedSegment } from "./image.ts";
+import { isCall, isEhFrame, type Layout, type PlacedSection, slotKey } from "./layout.ts";
 import {
-  isCall,
-  isEhFrame,
-  type Layout,
-  type PlacedSection,
-  type Protection,
-  slotKey,
-} from "./layout.ts";
+  createSymbolValues,
+  nameOf,
+  type OriginalEntries,
+  originalAt,
+  originalEntries,
+  type ResolvedSymbol,
+  type SymbolResolver,
+  type SymbolValues,
+} from "./symbol-values.ts";
+
+export type { LinkedSegment, ResolvedSymbol, SymbolResolver };
+
 import { fits, type RelocationRule, relocationRule, stubUnwindTable, writeStub } from "./x86-64.ts";
-
-/** Finds an undefined symbol of the object in the process. */
-export type SymbolResolver = (name: string) => ResolvedSymbol | Refusal;
-
-export type ResolvedSymbol =
-  | { readonly kind: "address"; readonly address: VirtualAddr }
-  | {
-      readonly kind: "tls";
-      /** In its module's TLS segment (the Global and Local Dynamic models). */
-      readonly offset: number;
-      /** From the thread pointer, negative (Initial and Local Exec). Absent where unknown. */
-      readonly threadPointerOffset?: number;
-      /** What `__tls_get_addr` knows the module by. Absent where unknown. */
-      readonly moduleId?: number;
-    };
-
-export interface LinkedSegment {
-  readonly protection: Protection;
-  /** From the base. */
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
 
 export interface LinkedImage {
   readonly base: VirtualAddr;
@@ -106,7 +91,7 @@ export function linkObject(
     base,
     originals,
     image: createImage(layout),
-    symbolOf: createSymbolTable(layout, base, resolve),
+    symbolOf: createSymbolValues(layout, base, resolve),
   };
   copySections(linker);
   const refusal = fillSlots(linker) ?? relocateSections(linker);
@@ -127,64 +112,12 @@ interface Linker {
   readonly object: ElfFile;
   readonly layout: Layout;
   readonly base: VirtualAddr;
-  /** Original entries, by `placeKey` of the replacement. */
-  readonly originals: ReadonlyMap<string, VirtualAddr>;
+  readonly originals: OriginalEntries;
   readonly image: Image;
-  readonly symbolOf: (symbolIndex: number) => ResolvedSymbol | Refusal;
+  readonly symbolOf: SymbolValues;
 }
 
 const at = (base: VirtualAddr, offset: number): VirtualAddr => virtualAddr(base + offset);
-
-const placeKey = (st_shndx: number, offset: number): string => `${st_shndx}+${offset}`;
-
-function originalEntries(
-  symbols: readonly ElfSymbol[],
-  replaced: ReadonlyMap<string, VirtualAddr>,
-): ReadonlyMap<string, VirtualAddr> | Refusal {
-  const entries = new Map<string, VirtualAddr>();
-  for (const [name, original] of replaced) {
-    const found = symbols.filter(
-      (symbol) =>
-        symbol.name === name &&
-        symbol.type !== STT.STT_SECTION &&
-        symbol.st_shndx !== SHN.SHN_UNDEF &&
-        symbol.st_shndx < SHN.SHN_LORESERVE,
-    );
-    const [symbol] = found;
-    if (!symbol || found.length > 1)
-      return refuse(
-        "bad-hotpatch",
-        `the object defines the replacement ${name} ${found.length} times`,
-        "Build the hotpatch again from its source and its fix.",
-      );
-    entries.set(placeKey(symbol.st_shndx, symbol.st_value), original);
-  }
-  return entries;
-}
-
-/** The bytes of all segments, written by their offset from the base. */
-interface Image {
-  readonly segments: readonly LinkedSegment[];
-  /** The bytes from an offset to the end of its segment. */
-  bytesAt(offset: number): Uint8Array;
-}
-
-const INT3 = 0xcc;
-
-function createImage(layout: Layout): Image {
-  const segments = layout.segments.map(({ protection, offset, size }) => ({
-    protection,
-    offset,
-    bytes: new Uint8Array(size).fill(protection === "r-x" ? INT3 : 0),
-  }));
-  return {
-    segments,
-    bytesAt(offset) {
-      const segment = segments.findLast((candidate) => candidate.offset <= offset);
-      return segment ? segment.bytes.subarray(offset - segment.offset) : new Uint8Array(0);
-    },
-  };
-}
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -194,56 +127,6 @@ function copySections({ object, layout, image }: Linker): void {
     image.bytesAt(offset).set(sectionBytes(object, section));
 }
 
-/** Values of symbols by index, each asked for once. */
-function createSymbolTable(
-  layout: Layout,
-  base: VirtualAddr,
-  resolve: SymbolResolver,
-): Linker["symbolOf"] {
-  const known = new Map<number, ResolvedSymbol | Refusal>();
-  const placed = new Map(layout.sections.map(({ section, offset }) => [section.index, offset]));
-  const address = (value: number): ResolvedSymbol => ({
-    kind: "address",
-    address: virtualAddr(value),
-  });
-  const valueOf = (symbolIndex: number): ResolvedSymbol | Refusal => {
-    const symbol = layout.symbols[symbolIndex];
-    if (symbolIndex === 0 || !symbol) return address(0);
-    switch (symbol.st_shndx) {
-      case SHN.SHN_UNDEF:
-        if (symbol.name === "_GLOBAL_OFFSET_TABLE_") return address(base + layout.got);
-        return weakIsZero(symbol, resolve(symbol.name));
-      case SHN.SHN_ABS:
-        return address(symbol.st_value);
-      case SHN.SHN_COMMON:
-        return address(base + (layout.commons.get(symbolIndex) ?? 0));
-      default: {
-        const offset = placed.get(symbol.st_shndx);
-        if (offset !== undefined) return address(base + offset + symbol.st_value);
-        return refuse(
-          "bad-hotpatch",
-          `${nameOf(symbol)} is in a section that is not part of the program`,
-          "Build the hotpatch again from its source and its fix.",
-        );
-      }
-    }
-  };
-  return (symbolIndex) => {
-    const value = known.get(symbolIndex) ?? valueOf(symbolIndex);
-    known.set(symbolIndex, value);
-    return value;
-  };
-}
-
-function weakIsZero(symbol: ElfSymbol, found: ResolvedSymbol | Refusal): ResolvedSymbol | Refusal {
-  const absent = isRefusal(found) && found.refused === "missing-symbol";
-  if (absent && symbol.binding === STB.STB_WEAK)
-    return { kind: "address", address: virtualAddr(0) };
-  return found;
-}
-
-const nameOf = (symbol: ElfSymbol): string => symbol.name || `symbol ${symbol.index}`;
-
 /** Writes the GOT: what the process would have there had its linker made these slots. */
 function fillSlots(linker: Linker): Refusal | undefined {
   const { layout, image } = linker;
@@ -251,10 +134,11 @@ function fillSlots(linker: Linker): Refusal | undefined {
     const view = viewOf(image.bytesAt(slot.offset));
     const found = linker.symbolOf(slot.symbolIndex);
     if (isRefusal(found)) return found;
-    const name = nameOf(layout.symbols[slot.symbolIndex] as ElfSymbol);
+    const symbol = layout.symbols[slot.symbolIndex] as ElfSymbol;
+    const name = nameOf(symbol);
     if (slot.kind === "address") {
       if (found.kind !== "address") return wrongKind(name, "is thread-local");
-      const taken = originalAt(linker, slot.symbolIndex, 0) ?? found.address;
+      const taken = originalAt(linker.originals, symbol, 0) ?? found.address;
       view.setBigUint64(0, BigInt.asUintN(64, BigInt(taken)), true);
       continue;
     }
@@ -286,12 +170,6 @@ const wrongKind = (name: string, problem: string): Refusal =>
     "Restart the program on the fixed version: its threads keep this variable elsewhere.",
   );
 
-/** The original entry, where symbol + offset is the entry of a replacement. */
-function originalAt(linker: Linker, symbolIndex: number, offset: number): VirtualAddr | undefined {
-  const symbol = linker.layout.symbols[symbolIndex];
-  return symbol && linker.originals.get(placeKey(symbol.st_shndx, symbol.st_value + offset));
-}
-
 function relocateSections(linker: Linker): Refusal | undefined {
   for (const placed of linker.layout.sections) {
     const original = sectionBytes(linker.object, placed.section);
@@ -314,7 +192,7 @@ function applyRelocation(
   const place = { placed, relocation, rule, P: linker.base + placed.offset + relocation.r_offset };
   const value = isCall(placed.section, original, relocation, rule)
     ? callValue(linker, place)
-    : valueOf(linker, place);
+    : relocationValue(linker, place);
   if (typeof value === "object") return value;
   if (!fits(Number(value), rule)) return doesNotFit(linker, place, Number(value));
   const field = viewOf(linker.image.bytesAt(placed.offset + relocation.r_offset));
@@ -351,7 +229,7 @@ function callValue(linker: Linker, { relocation, rule, P }: Place): number | big
 /** Exact where numbers are not: addends may have any 64-bit value. */
 const sum = (...terms: number[]): bigint => terms.reduce((total, term) => total + BigInt(term), 0n);
 
-function valueOf(
+function relocationValue(
   linker: Linker,
   { placed, relocation, rule, P }: Place,
 ): number | bigint | Refusal {
@@ -395,7 +273,8 @@ function takenAddress(linker: Linker, { placed, relocation, rule }: Place): numb
   const inCode = hasFlag(placed.section.sh_flags, SHF.SHF_EXECINSTR);
   if (relative && !(inCode && rule.size === 4)) return undefined;
   const offset = relocation.r_addend + (relative ? 4 : 0);
-  const original = originalAt(linker, relocation.symbolIndex, offset);
+  const symbol = linker.layout.symbols[relocation.symbolIndex];
+  const original = originalAt(linker.originals, symbol, offset);
   return original === undefined ? undefined : original - offset;
 }
 
