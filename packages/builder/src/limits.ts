@@ -1,0 +1,17 @@
+/** Compilations at once: small machines build too, and a full rebuild follows the same number. */
+export const compilesAtOnce = 2;
+
+/** Differences after which two files count as unrelated: the line diff's memory grows squared. */
+export const lineDifferencesMax = 3000;
+
+/** Output of a program that is kept, in bytes: the end of a compiler's messages is what matters. */
+export const outputKeptMax = 64 * 1024 * 1024;
+
+/** Lines of a failed program's output that an error shows. */
+export const failureLinesShown = 15;
+
+/** The slowest rebuild that is waited for, in milliseconds. */
+export const rebuildTimeoutMs = 2 * 60 * 60 * 1000;
+
+/** A compilation that takes longer hangs. */
+export const compileTimeoutMs = 10 * 60 * 1000;
