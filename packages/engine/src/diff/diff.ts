@@ -73,9 +73,9 @@ export const DIFF_REFUSALS = {
   "vanished-function": "a function is gone that remaining code refers to",
   "register-use": "a caller relies on registers that the new function uses",
   "unclear-variable": "a static variable of a function cannot be told from its namesakes",
-  "constructor": "the functions that run at start or exit of the program change",
-  "assembly": "code outside of function sections changes",
-  "lto": "the object holds intermediate code for link-time optimisation",
+  constructor: "the functions that run at start or exit of the program change",
+  assembly: "code outside of function sections changes",
+  lto: "the object holds intermediate code for link-time optimisation",
   "symbol-kind": "a name stands for a function before and for data after, or the reverse",
 } as const;
 export type DiffRefusalCode = keyof typeof DIFF_REFUSALS;
