@@ -17,9 +17,9 @@ import {
 } from "../elf/dynamic.ts";
 import { type DynamicSymbol, dynamicSymbols } from "../elf/dynamic-symbol.ts";
 import { type ElfFile, hasFlag, sectionBytes } from "../elf/file.ts";
-import type { Relocation } from "../elf/relocation.ts";
+import { R_X86_64, type Relocation } from "../elf/relocation.ts";
 import type { StringTable } from "../elf/string-table.ts";
-import { type ElfSymbol, parseSymbolTable } from "../elf/symbol.ts";
+import { type ElfSymbol, parseSymbolTable } from "../elf/symbol-table.ts";
 import {
   parseVersionDefinitions,
   parseVersionNeeds,
@@ -51,7 +51,7 @@ export interface DynamicTable {
   symbolAt(index: number): ElfSymbol & { readonly version?: string };
   /** What the module itself asks for under that name, if it does. */
   reference(name: string): DynamicSymbol | undefined;
-  /** The dynamic relocations of these types. */
+  /** The dynamic relocations of these types, R_X86_64_RELATIVE excepted. */
   relocations(types: ReadonlySet<number>): readonly Relocation[];
 }
 
@@ -66,6 +66,7 @@ export function openDynamicTable(elf: ElfFile): DynamicTable {
   const tables = openTables(elf, entries);
   const candidates = chooseHash(elf, entries);
   let references: Map<string, DynamicSymbol> | undefined;
+  let relocations: readonly Relocation[] | undefined;
   return {
     needed: dynamic?.needed ?? [],
     ...(dynamic?.soname !== undefined && { soname: dynamic.soname }),
@@ -86,7 +87,8 @@ export function openDynamicTable(elf: ElfFile): DynamicTable {
       return references.get(name);
     },
     relocations(types) {
-      return relocationTables(elf, entries).flatMap((bytes) => relocationsIn(bytes, types));
+      relocations ??= relocationTables(elf, entries).flatMap(relocationsIn);
+      return relocations.filter(({ type }) => types.has(type));
     },
   };
 }
@@ -260,13 +262,13 @@ function relocationTables(elf: ElfFile, entries: readonly DynamicEntry[]): reado
     .map((section) => sectionBytes(elf, section));
 }
 
-/** Only the wanted ones are decoded: most of a large table are R_X86_64_RELATIVE. */
-function relocationsIn(bytes: Uint8Array, types: ReadonlySet<number>): Relocation[] {
+/** Most of a large table are R_X86_64_RELATIVE, which say nothing of symbols: left out. */
+function relocationsIn(bytes: Uint8Array): Relocation[] {
   const reader = createReader(bytes, "dynamic relocations");
   const relocations: Relocation[] = [];
   for (let at = 0; at + SIZE.rela <= reader.size; at += SIZE.rela) {
     const type = reader.u32(at + 8);
-    if (!types.has(type)) continue;
+    if (type === R_X86_64.R_X86_64_RELATIVE) continue;
     const symbolIndex = reader.u32(at + 12);
     relocations.push({
       r_offset: reader.u64(at),

@@ -12,7 +12,7 @@
  * A JUMP_SLOT that was never called through still holds what the file holds, the address of its
  * own PLT entry. Nothing in such a slot is an answer.
  */
-import { fileAddr, type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { type FileAddr, fileAddr, type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { createReader } from "../bytes/reader.ts";
 import { SHF } from "../elf/constants.ts";
 import { addressBytes, hasFlag } from "../elf/file.ts";
@@ -43,13 +43,17 @@ const IRELATIVE: ReadonlySet<number> = new Set([R_X86_64.R_X86_64_IRELATIVE]);
 export const isIfuncResolver = (table: DynamicTable, address: number): boolean =>
   table.relocations(IRELATIVE).some(({ r_addend }) => r_addend === address);
 
-/**
- * The implementation chosen for the indirect function whose resolver is at `resolver`, an address
- * of the file of `module`; undefined where no slot tells it.
- */
+export interface IndirectFunction {
+  readonly name: string;
+  /** The module that defines it. */
+  readonly module: LoadedModule;
+  /** Of the resolver, as the file states it. */
+  readonly resolver: FileAddr;
+}
+
+/** The implementation chosen for an indirect function; undefined where no slot tells it. */
 export function boundImplementation(
-  module: LoadedModule,
-  resolver: number,
+  { name, module, resolver }: IndirectFunction,
   search: IfuncSearch,
 ): VirtualAddr | undefined {
   for (const relocation of search.tableOf(module).relocations(IRELATIVE)) {
@@ -61,10 +65,11 @@ export function boundImplementation(
     const table = search.tableOf(owner);
     for (const relocation of table.relocations(NAMED_TYPES)) {
       if (relocation.r_addend !== 0 || relocation.symbolIndex === 0) continue;
-      // Reading the slot costs less than finding what its name binds to, and tells more often.
+      const symbol = table.symbolAt(relocation.symbolIndex);
+      if (symbol.name !== name) continue;
       const value = readSlot(search, owner, relocation, resolver + module.bias);
       if (value === undefined) continue;
-      const bound = search.binds(owner, table.symbolAt(relocation.symbolIndex));
+      const bound = search.binds(owner, symbol);
       if (bound?.module === module && bound.symbol.st_value === resolver) return value;
     }
   }

@@ -35,7 +35,7 @@ import { type ElfSymbol, symbolTable } from "../elf/symbol.ts";
 import type { ResolvedSymbol, SymbolResolver } from "../link/relocate.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { type DynamicTable, openDynamicTable, type VersionWanted } from "./dynamic-symbols.ts";
-import { boundImplementation, isIfuncResolver } from "./ifunc.ts";
+import { boundImplementation, type IndirectFunction, isIfuncResolver } from "./ifunc.ts";
 import { breadthFirst, findExecutable } from "./link-order.ts";
 import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
 import type { SymbolReference } from "./patch-description.ts";
@@ -102,6 +102,8 @@ interface Context {
     symbol: ElfSymbol & { readonly version?: string },
   ) => Definition | undefined;
   readonly tlsPlaceOf: (module: LoadedModule) => TlsPlace | Refusal;
+  /** Whether an address of the target's file is an indirect function's resolver. */
+  readonly isIndirect: (address: FileAddr) => boolean;
 }
 
 /** A function that computes each answer once. */
@@ -133,7 +135,7 @@ function createContext({ modules, target, readMemory }: ResolverRequest): Contex
   const executable = findExecutable(modules);
   const shared = { modules, readMemory, tableOf, binds, executable };
   const tlsPlaceOf = memoize((module: LoadedModule) => findTlsPlace(module, shared));
-  return { ...shared, target, lookUp, tlsPlaceOf };
+  return { ...shared, target, lookUp, tlsPlaceOf, isIndirect: createIfuncTest(target, tableOf) };
 }
 
 const versionOf = (version: string | undefined, otherwise: VersionWanted): VersionWanted =>
@@ -163,7 +165,7 @@ function resolveReference(context: Context, reference: SymbolReference): Resolve
     case "dynamic":
       return resolveDynamic(context, reference);
     case "module-tls":
-      return resolveTls(context, context.target, reference);
+      return resolveTls(context, context.target, reference.offset);
   }
 }
 
@@ -179,16 +181,28 @@ function resolveInModule(
       `${symbol} at ${formatAddress(address)} is not within ${target.name}`,
       "Check that the hotpatch was built for this file.",
     );
-  if (isIndirect(context, address)) return resolveIfunc(context, symbol, target, address);
+  if (context.isIndirect(address))
+    return resolveIfunc(context, { name: symbol, module: target, resolver: address });
   return { kind: "address", address: place };
 }
 
-/** Static indirect functions have no dynamic symbol: their relocation or .symtab tells. */
-function isIndirect({ target, tableOf }: Context, address: number): boolean {
-  if (isIfuncResolver(tableOf(target), address)) return true;
-  return symbolTable(target.elf).some(
-    ({ type, st_value }) => type === STT.STT_GNU_IFUNC && st_value === address,
-  );
+/**
+ * Tells the resolvers of indirect functions among a module's addresses. Static ones have no
+ * dynamic symbol: their relocation or .symtab knows.
+ */
+function createIfuncTest(
+  module: LoadedModule,
+  tableOf: (module: LoadedModule) => DynamicTable,
+): (address: FileAddr) => boolean {
+  let symbols: ReadonlySet<number> | undefined;
+  return (address) => {
+    symbols ??= new Set(
+      symbolTable(module.elf)
+        .filter(({ type }) => type === STT.STT_GNU_IFUNC)
+        .map(({ st_value }) => st_value),
+    );
+    return symbols.has(address) || isIfuncResolver(tableOf(module), address);
+  };
 }
 
 function resolveDynamic(
@@ -210,27 +224,21 @@ function resolveDynamic(
       "Check that the process runs with the libraries that the hotpatch was built against.",
     );
   const { module, symbol } = found;
-  if (symbol.type === STT.STT_TLS)
-    return resolveTls(context, module, { symbol: name, offset: symbol.st_value });
+  if (symbol.type === STT.STT_TLS) return resolveTls(context, module, symbol.st_value);
   if (symbol.type === STT.STT_GNU_IFUNC && symbol.st_shndx !== SHN.SHN_UNDEF)
-    return resolveIfunc(context, name, module, symbol.st_value);
+    return resolveIfunc(context, { name, module, resolver: fileAddr(symbol.st_value) });
   if (symbol.st_shndx === SHN.SHN_ABS)
     return { kind: "address", address: virtualAddr(symbol.st_value) };
   const address = toVirtualAddr(fileAddr(symbol.st_value), module.bias);
   return { kind: "address", address };
 }
 
-function resolveIfunc(
-  context: Context,
-  name: string,
-  module: LoadedModule,
-  resolver: number,
-): ResolvedSymbol | Refusal {
-  const address = boundImplementation(module, resolver, context);
+function resolveIfunc(context: Context, indirect: IndirectFunction): ResolvedSymbol | Refusal {
+  const address = boundImplementation(indirect, context);
   if (address !== undefined) return { kind: "address", address };
   return refuse(
     "unresolved-ifunc",
-    `${name} of ${module.name}`,
+    `${indirect.name} of ${indirect.module.name}`,
     "Try again when the program has used the function, or start it with LD_BIND_NOW=1.",
   );
 }
@@ -238,7 +246,7 @@ function resolveIfunc(
 function resolveTls(
   context: Context,
   module: LoadedModule,
-  { offset }: { symbol: string; offset: number },
+  offset: number,
 ): ResolvedSymbol | Refusal {
   const place = context.tlsPlaceOf(module);
   if (isRefusal(place)) return place;
