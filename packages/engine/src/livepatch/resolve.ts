@@ -29,7 +29,13 @@
  * the target's file. Not trusted is any number: a hotpatch file and a process may both be hostile,
  * and the worst that they may bring about is a refusal.
  */
-import { fileAddr, formatAddress, toVirtualAddr, virtualAddr } from "../bytes/address.ts";
+import {
+  type FileAddr,
+  fileAddr,
+  formatAddress,
+  toVirtualAddr,
+  virtualAddr,
+} from "../bytes/address.ts";
 import { SHN, STT, STV } from "../elf/constants.ts";
 import { type ElfSymbol, symbolTable } from "../elf/symbol.ts";
 import type { ResolvedSymbol, SymbolResolver } from "../link/relocate.ts";
