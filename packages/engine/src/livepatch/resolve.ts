@@ -36,7 +36,7 @@ import {
   toVirtualAddr,
   virtualAddr,
 } from "../bytes/address.ts";
-import { SHN, STT, STV } from "../elf/constants.ts";
+import { PT, SHN, STT, STV } from "../elf/constants.ts";
 import { type ElfSymbol, symbolTable } from "../elf/symbol.ts";
 import type { ResolvedSymbol, SymbolResolver } from "../link/relocate.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
@@ -180,8 +180,7 @@ function resolveInModule(
   { symbol, address }: SymbolReference & { kind: "module" },
 ): ResolvedSymbol | Refusal {
   const { target } = context;
-  const place = toVirtualAddr(address, target.bias);
-  if (!(place >= target.start && place <= target.end))
+  if (!isLoaded(target, address))
     return refuse(
       "missing-symbol",
       `${symbol} at ${formatAddress(address)} is not within ${target.name}`,
@@ -189,8 +188,15 @@ function resolveInModule(
     );
   if (context.isIndirect(address))
     return resolveIfunc(context, { name: symbol, module: target, resolver: address });
-  return { kind: "address", address: place };
+  return { kind: "address", address: toVirtualAddr(address, target.bias) };
 }
+
+/** Whether the module has that address in memory; .bss is beyond what the file maps. */
+const isLoaded = ({ elf }: LoadedModule, address: FileAddr): boolean =>
+  elf.segments.some(
+    ({ p_type, p_vaddr, p_memsz }) =>
+      p_type === PT.PT_LOAD && address >= p_vaddr && address <= p_vaddr + p_memsz,
+  );
 
 /**
  * Tells the resolvers of indirect functions among a module's addresses. Static ones have no
