@@ -87,6 +87,12 @@ export interface UnwindResult {
 export interface Unwinder {
   /** The frames of a thread. `registers` are not changed. Never throws for what it reads. */
   unwind(registers: Registers, memory: MemoryReader): UnwindResult;
+  /**
+   * Looks an address up so that a later walk finds it in the cache; for others it does nothing.
+   *
+   * `exact` is where a thread may stop, `return` a word of a stack that may be a return address.
+   */
+  prepare(address: VirtualAddr, kind: "exact" | "return"): void;
 }
 
 const { rip: RIP, rsp: RSP } = REGISTER;
@@ -127,8 +133,16 @@ export function createUnwinder(modules: readonly UnwindModule[]): Unwinder {
     }
     return stopped(frames, "too-many-frames", stackPointer);
   };
-  return { unwind };
+  return {
+    unwind,
+    prepare: (address, kind) => {
+      if (kind === "exact") lookup.exact(address, unreadable);
+      else lookup.afterReturn(address, unreadable);
+    },
+  };
 }
+
+const unreadable: MemoryReader = () => Number.NaN;
 
 const frame = (pc: number, lookup: number, cfa: number, signal: boolean): Frame => ({
   pc: virtualAddr(pc),
@@ -224,18 +238,22 @@ function createStepLookup(modules: readonly UnwindModule[]): StepLookup {
       const known = exactSteps.get(pc);
       if (known !== undefined) return known;
       const step = orTrampoline(stepAt(pc), pc, memory);
-      exactSteps.set(pc, step);
+      if (isKept(step, memory)) exactSteps.set(pc, step);
       return step;
     },
     afterReturn(pc, memory) {
       const known = returnSteps.get(pc);
       if (known !== undefined) return known;
       const step = trampolineAt(pc) ?? orTrampoline(stepAt(pc - 1), pc, memory);
-      returnSteps.set(pc, step);
+      if (isKept(step, memory)) returnSteps.set(pc, step);
       return step;
     },
   };
 }
+
+/** Where memory cannot be read, code without tables may still turn out to be a trampoline. */
+const isKept = (step: StepRule | NoStep, memory: MemoryReader): boolean =>
+  step !== "no-unwind-information" || memory !== unreadable;
 
 /** `mov $15,%rax`, the number of rt_sigreturn, as the 7 bytes behind the word's lowest one. */
 const MOV_15_RAX = 0x0f_c0c748;
