@@ -25,6 +25,8 @@
  *    for a function pointer taken now must equal one taken before, and must still be good when
  *    the hotpatch is reverted and the new f unmapped. The assembler often names a static function
  *    by its section and an offset, so it is the place referred to that decides, not the symbol.
+ *    (References within one section it settles itself and we never see them: hotpatch objects
+ *    are compiled with -ffunction-sections.)
  *    Unwind tables are the exception: they describe the new code itself. So are differences
  *    stored in data (`.long label - table`), which gcc emits for switch statements and which
  *    point into the new function.

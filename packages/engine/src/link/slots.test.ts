@@ -1,0 +1,469 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { FormatError } from "../bytes/format-error.ts";
+import { parseElf } from "../elf/file.ts";
+import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { PAGE_SIZE, planLayout } from "./layout.ts";
+import { type LinkedImage, linkObject, type ResolvedSymbol } from "./relocate.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "suture-slots-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const hasTools = (() => {
+  try {
+    for (const tool of ["gcc", "objdump", "readelf"]) execFileSync(tool, ["--version"]);
+    return true;
+  } catch {
+    if (process.env.CI) throw new Error("gcc and binutils are missing");
+    console.warn("SKIPPED: gcc and binutils are missing, nothing of the linker is tested");
+    return false;
+  }
+})();
+
+let count = 0;
+
+function compile(source: string, flags: readonly string[] = ["-O2", "-fPIE"]): Uint8Array {
+  const path = join(folder, `${count++}`);
+  const extension = source.includes("asm:") ? "s" : "c";
+  writeFileSync(`${path}.${extension}`, source.replace("asm:", ""));
+  execFileSync("gcc", [...flags, "-c", `${path}.${extension}`, "-o", `${path}.o`]);
+  return readFileSync(`${path}.o`);
+}
+
+const BASE = 0x5555_0000_0000;
+const NEAR = 0x5555_1000_0000;
+const FAR = 0x7fff_1234_5678;
+
+type Known = Record<string, number | (ResolvedSymbol & { kind: "tls" })>;
+
+function link(
+  bytes: Uint8Array,
+  known: Known = {},
+  replaced: Record<string, number> = {},
+): LinkedImage | Refusal {
+  const object = parseElf(bytes);
+  const layout = planLayout(object);
+  if (isRefusal(layout)) return layout;
+  const originals = new Map<string, VirtualAddr>(
+    Object.entries(replaced).map(([name, at]) => [name, virtualAddr(at)]),
+  );
+  const resolve = (name: string): ResolvedSymbol | Refusal => {
+    const value = known[name];
+    if (value === undefined) return refuse("missing-symbol", name, "");
+    return typeof value === "object" ? value : { kind: "address", address: virtualAddr(value) };
+  };
+  return linkObject(object, layout, virtualAddr(BASE), resolve, originals);
+}
+
+function linked(...[bytes, known, replaced]: Parameters<typeof link>): LinkedImage {
+  const image = link(bytes, known, replaced);
+  if (isRefusal(image)) throw new Error(`${image.refused}: ${image.detail}`);
+  return image;
+}
+
+/** The instructions of the code, one a line: `55550000002a jmp *0xfd0(%rip) # 0x555500001000`. */
+function disassemble(image: LinkedImage): string {
+  const code = image.segments.find(({ protection }) => protection === "r-x");
+  if (!code) throw new Error("no code");
+  const path = join(folder, `${count++}.bin`);
+  writeFileSync(path, code.bytes);
+  const adjust = `--adjust-vma=0x${(image.base + code.offset).toString(16)}`;
+  const args = ["-D", "-b", "binary", "-m", "i386:x86-64", adjust, "--no-show-raw-insn", path];
+  return execFileSync("objdump", args, { encoding: "utf8" })
+    .replace(/^ +([0-9a-f]+):\s+/gm, "$1 ")
+    .replace(/ +/g, " ");
+}
+
+function wordAt(image: LinkedImage, address: number): number {
+  for (const { offset, bytes } of image.segments) {
+    const at = address - image.base - offset;
+    if (at >= 0 && at < bytes.length) return Number(Buffer.from(bytes).readBigInt64LE(at));
+  }
+  throw new Error(`${address.toString(16)} is outside of the image`);
+}
+
+/** The GOT slot that the only instruction like this refers to. */
+function slotOf(image: LinkedImage, instruction: RegExp): number {
+  const found = [
+    ...disassemble(image).matchAll(new RegExp(`${instruction.source}.*# 0x(\\w+)`, "g")),
+  ];
+  expect(found).toHaveLength(1);
+  return Number.parseInt(found[0]?.[1] ?? "", 16);
+}
+
+describe.runIf(hasTools)("calls", () => {
+  const source = "int f(int); int g(int x) { return f(x) + 1; }";
+
+  test("go straight to a function within reach", () => {
+    expect(disassemble(linked(compile(source), { f: NEAR }))).toMatch(/call 0x555510000000/);
+  });
+
+  test("go through a stub to a function out of reach", () => {
+    const image = linked(compile(source), { f: FAR });
+    const code = disassemble(image);
+    const stub = /call 0x(\w+)/.exec(code)?.[1];
+    expect(code).toMatch(new RegExp(`^${stub} jmp +\\*0x`, "m"));
+    expect(wordAt(image, slotOf(image, /jmp +\*/))).toBe(FAR);
+  });
+
+  test.each([
+    ["call", "asm: .text\n f: call far\n .reloc .-4, R_X86_64_NONE\n"],
+    ["jmp", "asm: .text\n f: .byte 0xe9\n .long far - . - 4\n"],
+    ["jne", "asm: .text\n f: .byte 0x0f, 0x85\n .long far - . - 4\n"],
+  ])("of the old kind, R_X86_64_PC32 in a %s, have stubs too", (name, text) => {
+    const image = linked(compile(text), { far: FAR });
+    expect(disassemble(image)).toMatch(new RegExp(`^555500000000 ${name} 0x555500000010`, "m"));
+  });
+
+  test("with -fno-plt read the GOT", () => {
+    const image = linked(compile(source, ["-O2", "-fPIC", "-fno-plt"]), { f: FAR });
+    expect(wordAt(image, slotOf(image, /call +\*/))).toBe(FAR);
+  });
+
+  test("stubs can be unwound", () => {
+    const image = linked(compile(source), { f: FAR });
+    const path = join(folder, `${count++}`);
+    writeFileSync(`${path}.bin`, image.ehFrameBytes);
+    const at = image.ehFrame?.address ?? 0;
+    execFileSync("objcopy", [
+      ...["-I", "binary", "-O", "elf64-x86-64", "-B", "i386:x86-64"],
+      ...["--rename-section", ".data=.eh_frame,alloc,load,readonly,data,contents"],
+      ...["--change-section-address", `.data=0x${at.toString(16)}`, `${path}.bin`, `${path}.o`],
+    ]);
+    const frames = execFileSync("readelf", ["--debug-dump=frames-interp", `${path}.o`], {
+      encoding: "utf8",
+    });
+    const stub = /call 0x(\w+)/.exec(disassemble(image))?.[1] ?? "none";
+    const g = (image.symbols.get("g") ?? 0).toString(16);
+    // readelf shows where each FDE begins; rows hold CFA and the column of the return address.
+    expect(frames).toMatch(new RegExp(`FDE .*pc=0*${stub}\\.\\.0*\\w+\n`));
+    expect(frames).toMatch(new RegExp(`FDE .*pc=0*${g}\\.\\.`));
+    expect(frames).toMatch(/rsp\+8 +c-8/);
+    expect(frames).toContain("ZERO terminator");
+    expect(frames.match(/ CIE /g)).toHaveLength(2);
+  });
+});
+
+describe.runIf(hasTools)("the GOT", () => {
+  const tls = (threadPointerOffset?: number, moduleId?: number) => ({
+    v: {
+      kind: "tls" as const,
+      offset: 24,
+      ...(threadPointerOffset !== undefined && { threadPointerOffset }),
+      ...(moduleId !== undefined && { moduleId }),
+    },
+    __tls_get_addr: FAR,
+  });
+  const source = "extern __thread int v; int *f(void) { return &v; } int g(void) { return v; }";
+
+  test("holds addresses of data out of reach", () => {
+    const image = linked(compile("extern int v; int *f(void) { return &v; }", ["-O2", "-fPIC"]), {
+      v: FAR,
+    });
+    expect(wordAt(image, slotOf(image, /mov 0x/))).toBe(FAR);
+  });
+
+  test("holds offsets from the thread pointer", () => {
+    const image = linked(compile(source.split(" int g")[0] ?? "", ["-O2", "-fPIE"]), tls(-200));
+    expect(wordAt(image, slotOf(image, /(?:add|mov) 0x/))).toBe(-200);
+  });
+
+  test("holds module id and offset for the Global Dynamic model", () => {
+    const image = linked(compile(source.split(" int g")[0] ?? "", ["-O2", "-fPIC"]), tls(-200, 5));
+    const slot = slotOf(image, /lea 0x/);
+    expect([wordAt(image, slot), wordAt(image, slot + 8)]).toEqual([5, 24]);
+  });
+
+  test("holds the module's start for the Local Dynamic model", () => {
+    const text = `asm: .text
+      leaq v@tlsld(%rip), %rdi
+      call __tls_get_addr@PLT
+      leaq v@dtpoff(%rax), %rax
+      leaq v@dtpoff+4(%rax), %rdx\n`;
+    const image = linked(compile(text), tls(undefined, 7));
+    const slot = slotOf(image, /lea 0x\w+\(%rip/);
+    expect([wordAt(image, slot), wordAt(image, slot + 8)]).toEqual([7, 0]);
+    expect(disassemble(image)).toMatch(/lea +0x18\(%rax\),%rax\n.*lea +0x1c\(%rax\),%rdx/);
+  });
+
+  test("has its own address under _GLOBAL_OFFSET_TABLE_", () => {
+    const text = `asm: .text
+      leaq _GLOBAL_OFFSET_TABLE_(%rip), %rbx
+      movabsq $near@GOTOFF, %rax
+      movabsq $far@GOT, %rcx\n`;
+    const image = linked(compile(text), { near: NEAR, far: FAR });
+    const code = disassemble(image);
+    const got = Number.parseInt(/# 0x(\w+)/.exec(code)?.[1] ?? "", 16);
+    const [, near, far] = /movabs \$0x(\w+),%rax\n.*movabs \$0x(\w+),%rcx/.exec(code) ?? [];
+    expect(got + Number.parseInt(near ?? "", 16)).toBe(NEAR);
+    expect(wordAt(image, got + Number.parseInt(far ?? "", 16))).toBe(FAR);
+  });
+});
+
+describe.runIf(hasTools)("a replaced function", () => {
+  const OLD = NEAR + 0x40;
+  const source = `
+    int f(int); static int s(int) __attribute__((noinline)); extern int ext(int);
+    __attribute__((noinline)) int f(int x) { return ext(x) + 1; }
+    static int s(int x) { return ext(x) * 5; }
+    int calls(int x) { return f(x) + s(x) + 3; }
+    void *take_f(void) { return f; }
+    void *take_s(void) { return s; }
+    int (*table[])(int) = { f, s };
+    const char *jump(int i) { switch (i) { case 0: return "a" + ext(1); case 1: return "b";
+      case 2: ext(9); return "c"; case 3: return "d" + ext(2); case 4: ext(3); return "e"; }
+      return 0; }`;
+  const known = { ext: FAR };
+
+  test.each([
+    [["-O2", "-fPIE", "-ffunction-sections"]],
+    [["-O2", "-fPIC", "-ffunction-sections"]],
+    [["-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections"]],
+    [["-O2", "-fPIE", "-fcf-protection", "-ffunction-sections", "-fno-jump-tables"]],
+  ])("is called in its new code and taken by its old entry: %j", (flags) => {
+    const image = linked(compile(source, flags), known, { f: OLD, s: OLD + 16 });
+    const code = disassemble(image);
+    const address = (name: string) => (image.symbols.get(name) ?? 0).toString(16);
+    expect(code).toContain(`call 0x${address("f")}`);
+    expect(code).toContain(`call 0x${address("s")}`);
+    const taken = (name: string): number => {
+      const start = code.indexOf(`\n${address(name)} `);
+      const match = /\b(lea|mov) .*# 0x(\w+)/.exec(code.slice(start));
+      const place = Number.parseInt(match?.[2] ?? "", 16);
+      return match?.[1] === "lea" ? place : wordAt(image, place);
+    };
+    expect(taken("take_f")).toBe(OLD);
+    expect(taken("take_s")).toBe(OLD + 16);
+    const data = image.segments.find(({ protection }) => protection === "rw-");
+    const words = [0, 8].map((at) => wordAt(image, image.base + (data?.offset ?? 0) + at));
+    expect(words).toEqual([OLD, OLD + 16]);
+  });
+
+  test("is what unwind tables and jump tables describe", () => {
+    const bytes = compile(source, ["-O2", "-fPIE", "-ffunction-sections"]);
+    const plain = linked(bytes, known);
+    const replaced = linked(bytes, known, { f: OLD, s: OLD + 16, jump: OLD + 32 });
+    expect(replaced.ehFrameBytes).toEqual(plain.ehFrameBytes);
+    const [before, after] = [plain, replaced].map(({ segments }) =>
+      segments.find(({ protection }) => protection === "r--"),
+    );
+    expect(after?.bytes).toEqual(before?.bytes);
+  });
+
+  test("must be in the object", () => {
+    expect(link(compile(source), known, { g: OLD })).toMatchObject({ refused: "bad-hotpatch" });
+  });
+});
+
+describe.runIf(hasTools)("weak, COMMON and absolute symbols", () => {
+  test("a weak symbol that nobody defines is zero", () => {
+    const source = "extern int w(void) __attribute__((weak)); int f(void) { return w ? w() : 3; }";
+    const image = linked(compile(source, ["-O2", "-fPIC"]));
+    expect(wordAt(image, slotOf(image, /(?:cmpq|mov) .*\(%rip\)/))).toBe(0);
+  });
+
+  test("COMMON symbols get zeroed writable memory of their alignment", () => {
+    const source =
+      "int a[3]; char b[7] __attribute__((aligned(256))); void *f(void){return b;} int *g(void){return a;}";
+    const image = linked(compile(source, ["-O2", "-fPIE", "-fcommon"]));
+    const places = [...disassemble(image).matchAll(/(?:lea|mov) .*# 0x(\w+)/g)].map(([, at]) => {
+      const place = Number.parseInt(at ?? "", 16);
+      return place >= BASE + 2 * PAGE_SIZE ? place : wordAt(image, place);
+    });
+    expect(places).toHaveLength(2);
+    expect((places[0] ?? 1) % 256).toBe(0);
+    for (const place of places) expect(wordAt(image, place)).toBe(0);
+    expect(image.segments.map(({ protection }) => protection)).toEqual(["r-x", "r--", "rw-"]);
+  });
+
+  test("an absolute symbol is its value", () => {
+    const text = "asm: .globl there\n there = 0x1234\n .data\n .quad there + 1\n";
+    const image = linked(compile(text));
+    expect(wordAt(image, BASE)).toBe(0x1235);
+  });
+});
+
+describe.runIf(hasTools)("refuses", () => {
+  const cases: [string, string, string[], Known, object][] = [
+    [
+      "a data reference out of reach, naming section, symbol and type",
+      "extern int v; int f(void) { return v; }",
+      ["-O2", "-fPIE"],
+      { v: FAR },
+      {
+        refused: "unsupported-relocation",
+        detail: expect.stringMatching(/^\.text\+0x[0-9a-f]+: R_X86_64_PC32 against v does not fit/),
+      },
+    ],
+    [
+      "an address beyond an unsigned field",
+      "asm: .text\n movl $v, %eax\n",
+      [],
+      { v: 0x1_0000_0000 },
+      { refused: "unsupported-relocation", detail: expect.stringContaining("R_X86_64_32 ") },
+    ],
+    [
+      "an address beyond a signed field",
+      "asm: .text\n movq $v, %rax\n",
+      [],
+      { v: 0x8000_0000 },
+      { refused: "unsupported-relocation", detail: expect.stringContaining("R_X86_64_32S") },
+    ],
+    [
+      "a value beyond 8 bits",
+      "asm: .data\n .byte v\n",
+      [],
+      { v: 256 },
+      { refused: "unsupported-relocation", detail: expect.stringContaining("R_X86_64_8 ") },
+    ],
+    [
+      "a distance beyond 16 bits",
+      "asm: .data\n .2byte v - .\n",
+      [],
+      { v: BASE + 0x8000 },
+      { refused: "unsupported-relocation", detail: expect.stringContaining("R_X86_64_PC16 ") },
+    ],
+    [
+      "the size of a symbol of the process",
+      "asm: .data\n .4byte v@SIZE\n",
+      [],
+      { v: NEAR },
+      { refused: "unsupported-relocation", detail: expect.stringContaining("R_X86_64_SIZE32") },
+    ],
+    [
+      "TLS descriptors, by name",
+      "extern __thread int v; int f(void) { return v; }",
+      ["-O2", "-fPIC", "-mtls-dialect=gnu2"],
+      {},
+      {
+        refused: "unsupported-relocation",
+        detail: expect.stringContaining("R_X86_64_GOTPC32_TLSDESC against v"),
+      },
+    ],
+    [
+      "a symbol nobody defines",
+      "int v(void); int f(void) { return v(); }",
+      ["-O2"],
+      {},
+      {
+        refused: "missing-symbol",
+        detail: "v",
+      },
+    ],
+    [
+      "a new thread-local variable",
+      "__thread int v; int f(void) { return v; }",
+      ["-O2"],
+      {},
+      {
+        refused: "unresolved-tls",
+      },
+    ],
+    [
+      "a thread-local variable without offset from the thread pointer",
+      "extern __thread int v; int f(void) { return v; }",
+      ["-O2", "-fPIE"],
+      { v: { kind: "tls", offset: 8, moduleId: 3 } },
+      { refused: "unresolved-tls" },
+    ],
+    [
+      "a thread-local variable without module id",
+      "extern __thread int v; int f(void) { return v; }",
+      ["-O2", "-fPIC"],
+      { v: { kind: "tls", offset: 8, threadPointerOffset: -8 }, __tls_get_addr: FAR },
+      { refused: "unresolved-tls" },
+    ],
+    [
+      "an ordinary variable used as thread-local",
+      "extern __thread int v; int f(void) { return v; }",
+      ["-O2", "-fPIE"],
+      { v: NEAR },
+      { refused: "unresolved-tls" },
+    ],
+    [
+      "a thread-local variable used as ordinary",
+      "extern int v; int f(void) { return v; }",
+      ["-O2", "-fPIE"],
+      { v: { kind: "tls", offset: 8, moduleId: 3 } },
+      { refused: "unresolved-tls" },
+    ],
+    [
+      "constructors",
+      "int v; __attribute__((constructor)) void f(void) { v = 1; }",
+      ["-O2"],
+      {},
+      {
+        refused: "bad-hotpatch",
+        detail: expect.stringContaining(".init_array"),
+      },
+    ],
+    ["writable code", 'asm: .section .x, "awx"\n nop\n', [], {}, { refused: "bad-hotpatch" }],
+    [
+      "an indirect function of its own",
+      'static int i(void) { return 1; } static void *r(void) { return i; } int f(void) __attribute__((ifunc("r")));',
+      ["-O2"],
+      {},
+      { refused: "bad-hotpatch" },
+    ],
+    [
+      "an alignment above the page",
+      "int v __attribute__((aligned(8192))) = 1;",
+      ["-O2"],
+      {},
+      {
+        refused: "bad-hotpatch",
+      },
+    ],
+    ["absurd sizes", "char v[1ul << 31];", ["-O2"], {}, { refused: "bad-hotpatch" }],
+  ];
+  test.each(cases)("%s", (_, source, flags, known, expected) => {
+    expect(link(compile(source, flags), known)).toMatchObject(expected);
+  });
+});
+
+describe.runIf(hasTools)("any object", () => {
+  const seed = hasTools
+    ? compile(
+        `extern int v, far(int); extern __thread int t; static int c; int common;
+         int f(int x) { switch (x) { case 0: return v; case 1: return far(x); case 2: return t;
+           case 3: return c++; case 4: return common; case 5: return far(3); } return 0; }
+         int (*p)(int) = f; const char *const s[] = { "a", "b" };`,
+        ["-O2", "-fPIC", "-fcommon"],
+      )
+    : new Uint8Array(0);
+  const known: Known = { v: FAR, far: FAR, __tls_get_addr: FAR, t: { kind: "tls", offset: 8 } };
+
+  test("gives an image, a refusal or a FormatError", () => {
+    const mutation = fc.record({ at: fc.nat(seed.length - 1), value: fc.nat(255) });
+    let images = 0;
+    fc.assert(
+      fc.property(
+        fc.array(mutation, { minLength: 1, maxLength: 12 }),
+        fc.boolean(),
+        (list, tls) => {
+          const bytes = Uint8Array.from(seed);
+          for (const { at, value } of list) bytes[at] = value;
+          const t = { kind: "tls" as const, offset: 8, ...(tls && { moduleId: 2 }) };
+          try {
+            const result = link(bytes, { ...known, t }, { f: NEAR });
+            if (isRefusal(result)) expect(result.detail).not.toBe("");
+            else {
+              images++;
+              for (const { offset, bytes: segment } of result.segments)
+                expect([offset % PAGE_SIZE, segment.length % PAGE_SIZE]).toEqual([0, 0]);
+            }
+          } catch (error) {
+            if (!(error instanceof FormatError)) throw error;
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    expect(images).toBeGreaterThan(100);
+  });
+});
