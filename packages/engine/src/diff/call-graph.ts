@@ -74,6 +74,10 @@ export function decodeFunction(model: ObjectModel, entity: Entity): FunctionCode
   const bytes = entityBytes(model, entity);
   const instructions = decodeCode(bytes);
   const calls: CallSite[] = [];
+  // An indirect jump goes through the jump table, or it is a call in the place of a return.
+  const hasJumpTable = entity.references.some(
+    ({ target }) => entityOf(model, target).kind === "constants",
+  );
   let next = 0;
   instructions.forEach((instruction, position) => {
     let reference: Reference | undefined;
@@ -91,7 +95,7 @@ export function decodeFunction(model: ObjectModel, entity: Entity): FunctionCode
         callee: calleeOf(model, instruction, reference),
         tail: leaves,
       });
-    } else if (instruction.flow === "indirect" && reference !== undefined) {
+    } else if (instruction.flow === "indirect" && !hasJumpTable) {
       calls.push({ instruction: position, callee: undefined, tail: true });
     }
   });

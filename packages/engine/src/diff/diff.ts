@@ -2,33 +2,32 @@
  * What differs between two objects of one translation unit, function by function.
  *
  * This file is the list of passes; each pass is a file of its own and opens with what it must
- * get right. Input are two relocatable objects that the same compiler made with
- * -ffunction-sections -fdata-sections from the source before and after a fix. The second list of
- * a hotpatch's passes, which turns diffs into one object, is in write.ts.
+ * get right. Input are two relocatable objects that the same compiler made with the same options,
+ * -ffunction-sections -fdata-sections among them, from the source before and after a fix. The
+ * second list of passes, which turns diffs into one object, is in write.ts.
  */
 import type { ElfFile } from "../elf/file.ts";
-import type { ObjectModel } from "./object-model.ts";
+import { buildCallGraph, type CallGraph } from "./call-graph.ts";
+import { type CallerFindings, findKnowingCallers } from "./callers.ts";
+import { checkDiff, checkLto } from "./check.ts";
+import { createComparison } from "./compare.ts";
+import { type Correlation, correlate, partsOf, type Twins } from "./correlate.ts";
+import { type FrameTable, parseFrames } from "./frames.ts";
+import { includeEntities } from "./include.ts";
+import { hotName } from "./names.ts";
+import { buildObjectModel, type Entity, entityOf, type ObjectModel } from "./object-model.ts";
+import type { DiffRefusal } from "./refusal.ts";
 
-/**
- * Compares two objects of one translation unit.
- *
- * Never throws for what it cannot patch: that is in `refusals`, and an ObjectDiff with refusals
- * must not be built into a hotpatch. Throws FormatError for bytes that are no object.
- */
-export function diffObjects(before: ElfFile, after: ElfFile): ObjectDiff {
-  void before;
-  void after;
-  throw new Error("not yet");
-}
+export { DIFF_REFUSALS, type DiffRefusal, type DiffRefusalCode } from "./refusal.ts";
 
 export interface ObjectDiff {
   /** Functions of both objects whose new code must run instead of the old. */
   readonly changed: readonly ChangedFunction[];
-  /** Functions that only the object after has; they come along where included code needs them. */
+  /** Functions that only the object after has and that go into the hotpatch. */
   readonly added: readonly string[];
   /** Functions that only the object before has. */
   readonly vanished: readonly string[];
-  /** Static and global variables that only the object after has and included code uses. */
+  /** Variables that only the object after has and that go into the hotpatch. */
   readonly newVariables: readonly string[];
   /** Why this unit cannot be patched live; empty when it can. */
   readonly refusals: readonly DiffRefusal[];
@@ -52,40 +51,161 @@ export interface ChangedFunction {
   readonly beforeSymbolIndex: number;
   readonly afterSymbolIndex: number;
   /** The split-off parts of the function before (`NAME.cold`). */
-  readonly parts: readonly { readonly name: string; readonly symbolIndex: number }[];
+  readonly parts: readonly FunctionPartSymbol[];
+  /** Why it counts as changed, for people: `another size`, `other bytes in parse.cold`. */
+  readonly because: string;
   /** gcc put it among the functions that run once at start: a fix of it comes too late. */
   readonly onlyAtStart: boolean;
 }
 
-export interface DiffRefusal {
-  readonly code: DiffRefusalCode;
-  /** The function, variable or section that stands in the way. */
+export interface FunctionPartSymbol {
   readonly name: string;
-  readonly detail: string;
+  readonly symbolIndex: number;
 }
-
-/** Every reason for which a unit is refused. */
-export const DIFF_REFUSALS = {
-  "changed-data": "the initial value of an existing variable changes",
-  "changed-data-size": "the size of an existing variable changes",
-  "tls-variable": "a thread-local variable is new or changes",
-  "function-never-returns": "a changed function is always on a stack",
-  "vanished-function": "a function is gone that remaining code refers to",
-  "register-use": "a caller relies on registers that the new function uses",
-  "unclear-variable": "a static variable of a function cannot be told from its namesakes",
-  constructor: "the functions that run at start or exit of the program change",
-  assembly: "code outside of function sections changes",
-  lto: "the object holds intermediate code for link-time optimisation",
-  "symbol-kind": "a name stands for a function before and for data after, or the reverse",
-} as const;
-export type DiffRefusalCode = keyof typeof DIFF_REFUSALS;
 
 /** Opaque to callers: what writeHotpatch needs of a diff. */
 export interface DiffFindings {
   readonly before: ObjectModel;
   readonly after: ObjectModel;
-  /** For functions and variables of the object after that stay: their twins before. */
-  readonly twinBefore: ReadonlyMap<number, number>;
+  readonly correlation: Correlation;
+  /** Unwind information of the object after. */
+  readonly frames: FrameTable;
   /** Entities of the object after that go into the hotpatch, by index in its model. */
   readonly included: ReadonlySet<number>;
+}
+
+/**
+ * Compares two objects of one translation unit.
+ *
+ * Never throws for what it cannot patch: that is in `refusals`, and an ObjectDiff with refusals
+ * must not be built into a hotpatch. Throws FormatError for bytes that are no object.
+ */
+export function diffObjects(beforeElf: ElfFile, afterElf: ElfFile): ObjectDiff {
+  const before = buildObjectModel(beforeElf);
+  const after = buildObjectModel(afterElf);
+  const correlation = correlate(before, after);
+  const comparison = createComparison(before, after, correlation);
+  const functions = correlation.pairs.filter(isWholeFunction);
+
+  // A place is kept here for the comparison of type layouts, which needs debug information: it
+  // adds refusals and changes nothing else.
+
+  const changed = new Map<Twins, string>();
+  for (const twins of functions) {
+    const difference = comparison.functionDifference(twins.before, twins.after);
+    if (difference !== undefined) changed.set(twins, difference);
+  }
+  const graph = remember(() => buildCallGraph(before));
+  const callers = findCallers({ after, functions, changed, graph });
+  for (const twins of callers.relying) changed.set(twins, "it relies on the registers of a callee");
+
+  // From here the set of changed functions is complete.
+  const frames = parseFrames(after);
+  const newGlobals = after.entities.filter((entity) => isNewGlobal(entity, correlation));
+  const roots = [...[...changed.keys()].map((twins) => twins.after), ...newGlobals];
+  const included = includeEntities({ after, correlation, comparison, frames, roots });
+  const refusals = [
+    ...checkLto(before, after),
+    ...checkDiff({
+      ...{ before, after, correlation, comparison, included, graph },
+      changed: [...changed.keys()],
+    }),
+    ...checkRelying(callers),
+  ];
+  return {
+    changed: [...changed].map(([twins, because]) => describeChange(before, twins, because)),
+    ...namesOfNews({ before, after, correlation, included }),
+    refusals,
+    callersToMatch: callers.toMatch
+      .filter((twins) => !changed.has(twins))
+      .map((twins) => twins.before.name),
+    findings: { before, after, correlation, frames, included },
+  };
+}
+
+const isWholeFunction = ({ before }: Twins): boolean =>
+  before.kind === "function" && hotName(before.name) === undefined;
+
+const isNewGlobal = (entity: Entity, correlation: Correlation): boolean =>
+  entity.global &&
+  (entity.kind === "function" || entity.kind === "variable") &&
+  correlation.twinsOfAfter(entity).length === 0;
+
+function remember<T>(make: () => T): () => T {
+  let value: { readonly made: T } | undefined;
+  return () => {
+    value ??= { made: make() };
+    return value.made;
+  };
+}
+
+function findCallers(request: {
+  readonly after: ObjectModel;
+  readonly functions: readonly Twins[];
+  readonly changed: ReadonlyMap<Twins, string>;
+  readonly graph: () => CallGraph;
+}): CallerFindings {
+  const { after, functions, changed, graph } = request;
+  if (changed.size === 0) return { relying: [], toMatch: [] };
+  return findKnowingCallers({
+    before: graph(),
+    after: buildCallGraph(after),
+    functions,
+    isChanged: (twins) => changed.has(twins),
+  });
+}
+
+/** A caller that must come along for its registers, but cannot be replaced. */
+function checkRelying({ relying }: CallerFindings): DiffRefusal[] {
+  return relying
+    .filter(({ before }) => before.name === "main")
+    .map(({ before: { name } }) => ({
+      code: "register-use",
+      name,
+      detail: "it keeps a value in a register that the new code of a function it calls writes",
+    }));
+}
+
+function describeChange(model: ObjectModel, twins: Twins, because: string): ChangedFunction {
+  const { before, after } = twins;
+  const name = before.symbols.find((symbol) => symbol.name === after.name)?.name ?? before.name;
+  return {
+    name,
+    afterName: after.name,
+    binding: before.global ? "global" : "local",
+    beforeSymbolIndex: symbolIndexOf(before, name),
+    afterSymbolIndex: symbolIndexOf(after, after.name),
+    parts: partsOf(model, before).map((part) => ({
+      name: part.name,
+      symbolIndex: symbolIndexOf(part, part.name),
+    })),
+    because,
+    onlyAtStart: before.section?.name.startsWith(".text.startup") ?? false,
+  };
+}
+
+const symbolIndexOf = ({ symbols }: Entity, name: string): number =>
+  symbols.find((symbol) => symbol.name === name)?.index ?? 0;
+
+function namesOfNews(request: {
+  readonly before: ObjectModel;
+  readonly after: ObjectModel;
+  readonly correlation: Correlation;
+  readonly included: ReadonlySet<number>;
+}): Pick<ObjectDiff, "added" | "vanished" | "newVariables"> {
+  const { before, after, correlation, included } = request;
+  const isWhole = ({ kind, name }: Entity): boolean =>
+    kind === "function" && hotName(name) === undefined;
+  const news = [...included]
+    .map((index) => entityOf(after, index))
+    .filter((entity) => correlation.twinsOfAfter(entity).length === 0);
+  return {
+    added: news.filter(isWhole).map(({ name }) => name),
+    newVariables: news
+      .filter(({ kind, writable }) => kind === "variable" && writable)
+      .map(({ name }) => name),
+    vanished: before.entities
+      .filter((entity) => isWhole(entity) && correlation.twinsOfBefore(entity).length === 0)
+      .map(({ name }) => name),
+  };
 }

@@ -1,0 +1,7 @@
+int printf(const char *, ...);
+__attribute__((noinline)) static int show(int x, int y) { return printf("%d %d", x, y); }
+int one(int x) {
+  return x;
+}
+int two(int x) { return show(x, 7); }
+int three(int x) { return show(x + 1, 7); }

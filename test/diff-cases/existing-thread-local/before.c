@@ -1,0 +1,5 @@
+__thread int depth;
+static __thread int level = 4;
+int enter(void) {
+  return ++depth + level;
+}

@@ -1,0 +1,1 @@
+int old(int x) { return x * 3; }

@@ -1,0 +1,5 @@
+int verbose;
+int work(int x) {
+  if (verbose) x++;
+  return x;
+}

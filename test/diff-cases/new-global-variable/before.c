@@ -1,0 +1,3 @@
+int work(int x) {
+  return x;
+}

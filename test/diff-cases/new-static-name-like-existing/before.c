@@ -1,0 +1,7 @@
+int first(void) {
+  return 1;
+}
+int second(void) {
+  static int calls;
+  return ++calls;
+}

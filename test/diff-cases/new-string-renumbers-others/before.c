@@ -1,0 +1,7 @@
+int puts(const char *);
+int one(void) {
+  return puts("one");
+}
+int two(void) { return puts("two"); }
+int three(void) { return puts("three") + puts("two"); }
+const char *texts[] = {"three", "four"};

@@ -1,0 +1,2 @@
+/* another comment */
+int work(int x) { return x + 1; }

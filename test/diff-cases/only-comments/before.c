@@ -1,0 +1,2 @@
+/* one comment */
+int work(int x) { return x + 1; }

@@ -1,0 +1,4 @@
+int next(void) {
+  static int seed = 10;
+  return seed++;
+}

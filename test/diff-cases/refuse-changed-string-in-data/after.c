@@ -1,0 +1,2 @@
+const char *greeting = "hello, world";
+const char *get(void) { return greeting; }

@@ -1,0 +1,4 @@
+static int level = 4;
+int get(void) {
+  return level;
+}

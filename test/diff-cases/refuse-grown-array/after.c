@@ -1,0 +1,2 @@
+char buffer[128];
+char *get(void) { return buffer; }

@@ -1,0 +1,2 @@
+char buffer[64];
+char *get(void) { return buffer; }

@@ -1,0 +1,2 @@
+static int slots[8];
+int *get(int i) { return &slots[i]; }

@@ -1,0 +1,5 @@
+int puts(const char *);
+int main(void) {
+  puts("after");
+  return 0;
+}

@@ -1,0 +1,3 @@
+int ready;
+__attribute__((constructor)) static void prepare(void) { ready = 1; }
+int is_ready(void) { return ready; }

@@ -1,0 +1,3 @@
+int ready;
+static void prepare(void) { ready = 1; }
+int is_ready(void) { return ready; }

@@ -1,0 +1,4 @@
+static __thread int depth;
+int enter(int x) {
+  return x + depth++;
+}

@@ -1,0 +1,3 @@
+int enter(int x) {
+  return x;
+}

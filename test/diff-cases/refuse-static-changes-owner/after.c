@@ -1,0 +1,6 @@
+int first(void) {
+  return 0;
+}
+int second(void) {
+  static int calls; return ++calls;
+}

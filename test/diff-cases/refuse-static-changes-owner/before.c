@@ -1,0 +1,6 @@
+int first(void) {
+  static int calls; return ++calls;
+}
+int second(void) {
+  return 1;
+}

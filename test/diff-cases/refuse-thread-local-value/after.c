@@ -1,0 +1,2 @@
+__thread int depth = 2;
+int enter(int x) { return x + depth++; }

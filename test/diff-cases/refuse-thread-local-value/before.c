@@ -1,0 +1,2 @@
+__thread int depth = 1;
+int enter(int x) { return x + depth++; }

@@ -1,0 +1,3 @@
+__asm__(".text\nraw: mov $1, %eax\nret");
+int raw(void);
+int call(void) { return raw(); }

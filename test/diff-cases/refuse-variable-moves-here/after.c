@@ -1,0 +1,2 @@
+int state;
+int bump(void) { return ++state; }

@@ -1,0 +1,2 @@
+extern int state;
+int bump(void) { return ++state; }

@@ -1,0 +1,5 @@
+static int ready;
+__attribute__((constructor)) static void prepare(void) {
+  ready = 2;
+}
+int is_ready(void) { return ready; }

@@ -1,0 +1,4 @@
+int putchar(int);
+int work(int x) {
+  return putchar(x);
+}
