@@ -9,7 +9,7 @@ import {
 } from "./manifest.ts";
 
 const idPattern = /^[A-Za-z0-9.+~_-]{1,120}$/;
-const buildIdPattern = /^(?:[0-9a-f]{2}){4,64}$/;
+const buildIdPattern = /^(?:[0-9a-f]{2}){8,64}$/;
 const cvePattern = /^CVE-[0-9]{4}-[0-9]{4,}$/;
 const packagePattern = /^[a-z0-9][a-z0-9.+-]{1,99}$/;
 const versionPattern = /^[0-9A-Za-z.+~:-]{1,120}$/;

@@ -1,0 +1,101 @@
+/**
+ * Compiles one translation unit as it was compiled when it was recorded.
+ *
+ * The fixed source stands in a copy of the whole tree, so every path in the command that names
+ * the tree names the copy instead, and -ffile-prefix-map puts the old name back where the compiler
+ * writes paths into the code (__FILE__). The map comes first: of several that fit gcc takes the
+ * last, and the build's own must win as it did before.
+ *
+ * -ffunction-sections and -fdata-sections give each function and variable a section of its own.
+ * -g gives the differ the types; it changes no code.
+ */
+import { join, resolve } from "node:path";
+import type { CompileCommand } from "./compiler-arguments.ts";
+import { compileTimeoutMs } from "./limits.ts";
+import { type CommandResult, runCommand } from "./run-command.ts";
+
+export interface CompilePlace {
+  /** Where the tree stood when the command was recorded. */
+  readonly recordedRoot: string;
+  /** Where the tree to compile stands; may be the same. */
+  readonly root: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const sectionOptions = ["-ffunction-sections", "-fdata-sections", "-fno-lto", "-Wno-error", "-g"];
+
+/** Compiles a unit to `object`. */
+export async function compileUnit(
+  command: CompileCommand,
+  place: CompilePlace,
+  object: string,
+): Promise<CommandResult> {
+  const moved = moveCommand(command, place);
+  const argv = [
+    moved.compiler,
+    ...mapOptions(place),
+    ...moved.options,
+    ...sectionOptions,
+    "-c",
+    moved.file,
+    "-o",
+    object,
+  ];
+  return runCommand(argv, { cwd: moved.directory, env: place.env, timeoutMs: compileTimeoutMs });
+}
+
+/**
+ * The files that a unit is made of, absolute, as `gcc -M` lists them (gcc manual, "Preprocessor
+ * Options"); undefined when the preprocessor fails.
+ */
+export async function readDependencies(
+  command: CompileCommand,
+  place: CompilePlace,
+): Promise<readonly string[] | undefined> {
+  const moved = moveCommand(command, place);
+  const argv = [moved.compiler, ...moved.options, "-w", "-M", moved.file];
+  const options = { cwd: moved.directory, env: place.env, timeoutMs: compileTimeoutMs };
+  const result = await runCommand(argv, options);
+  if (result.code !== 0) return undefined;
+  return parseMakeRule(result.stdout).map((path) => resolve(moved.directory, path));
+}
+
+/** The prerequisites of one make rule: words behind the colon, with escaped blanks and `$$`. */
+export function parseMakeRule(rule: string): readonly string[] {
+  const joined = rule.replaceAll("\\\n", " ");
+  const words = joined.slice(joined.indexOf(": ") + 2).match(/(?:\\.|[^\\\s])+/g) ?? [];
+  return words.map((word) => word.replace(/\\(.)/g, "$1").replaceAll("$$", "$"));
+}
+
+function moveCommand(command: CompileCommand, place: CompilePlace): CompileCommand {
+  const move = (text: string): string => movePath(text, place);
+  return {
+    ...command,
+    directory: move(command.directory),
+    file: move(command.file),
+    options: command.options.map(move),
+  };
+}
+
+/** Replaces the tree's old place in a text: only whole path names, `/src/a` is not in `/src/ab`. */
+function movePath(text: string, { recordedRoot, root }: CompilePlace): string {
+  if (recordedRoot === root) return text;
+  let moved = "";
+  let rest = text;
+  for (let at = rest.indexOf(recordedRoot); at >= 0; at = rest.indexOf(recordedRoot)) {
+    const end = at + recordedRoot.length;
+    const whole = !/[\w.+-]/.test(rest.charAt(end));
+    moved += rest.slice(0, at) + (whole ? root : recordedRoot);
+    rest = rest.slice(end);
+  }
+  return moved + rest;
+}
+
+const mapOptions = ({ recordedRoot, root }: CompilePlace): readonly string[] =>
+  recordedRoot === root ? [] : [`-ffile-prefix-map=${root}=${recordedRoot}`];
+
+/** Where a unit's source stands when the tree is at `root`. */
+export const sourcePath = (command: CompileCommand, recordedRoot: string, root: string): string =>
+  movePath(resolve(command.directory, command.file), { recordedRoot, root, env: {} });
+
+export const objectPath = (folder: string, index: number): string => join(folder, `${index}.o`);

@@ -1,0 +1,48 @@
+/** The engine's names that the builder uses. */
+export { type FileAddr, fileAddr, formatAddress } from "../../engine/src/bytes/address.ts";
+export { FormatError } from "../../engine/src/bytes/format-error.ts";
+export {
+  type ChangedFunction,
+  type DiffRefusal,
+  diffObjects,
+  type ObjectDiff,
+} from "../../engine/src/diff/diff.ts";
+export {
+  type FunctionMatch,
+  isMismatch,
+  type MatchFact,
+  type Mismatch,
+  matchFunction,
+} from "../../engine/src/diff/match.ts";
+export {
+  type ExternalSymbol,
+  type HotpatchFunction,
+  type HotpatchObject,
+  type HotpatchUnit,
+  writeHotpatch,
+} from "../../engine/src/diff/write.ts";
+export { ET, SHF, SHN, SHT, STB, STT, STV } from "../../engine/src/elf/constants.ts";
+export { parseDynamic } from "../../engine/src/elf/dynamic.ts";
+export {
+  addressBytes,
+  type ElfFile,
+  parseElf,
+  type Section,
+  sectionByName,
+  sectionBytes,
+} from "../../engine/src/elf/file.ts";
+export { buildId } from "../../engine/src/elf/note.ts";
+export {
+  type DynamicSymbol,
+  dynamicSymbols,
+  type ElfSymbol,
+  symbolTable,
+} from "../../engine/src/elf/symbol.ts";
+export { writeRelocatable } from "../../engine/src/elf/write.ts";
+export {
+  type FunctionPart,
+  PATCH_SECTION,
+  type PatchDescription,
+  type ReplacedFunction,
+  type SymbolReference,
+} from "../../engine/src/livepatch/patch-description.ts";

@@ -1,0 +1,73 @@
+/** What a build is asked for and what it gives. */
+import type { HotpatchManifest } from "@suture/release";
+import type { PatchDescription } from "./engine.ts";
+import type { BuildRefusal } from "./refusals.ts";
+
+export type BuildRequest = TreeRequest | DebRequest;
+
+interface CommonRequest {
+  /** Where sources, builds and downloads are kept; made when missing. */
+  readonly cacheFolder: string;
+  /** The environment of the programs that the build runs: PATH and the like. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Orders the hotpatches of one baseline, from 1 (the default). */
+  readonly sequence?: number;
+}
+
+/** A source tree of one's own, a fix for it, and the program that was built from it. */
+export interface TreeRequest extends CommonRequest {
+  readonly kind: "tree";
+  /** The source from before the fix, with what its build made. */
+  readonly source: string;
+  /** A unified diff that `patch -p1` applies in `source`. */
+  readonly patch: string;
+  /** One of the two must be there; the command is run in `source` and must compile everything. */
+  readonly compileCommands?: string;
+  readonly buildCommand?: readonly string[];
+  /** The program or library that runs, stripped or not. */
+  readonly binary: string;
+  /** Its symbols, where neither it nor the build has them. */
+  readonly debugFile?: string;
+  readonly version?: string;
+}
+
+/** Two versions of a distribution's package, or one version and a fix for it. */
+export interface DebRequest extends CommonRequest {
+  readonly kind: "deb";
+  /** A source package, or a binary package of it. */
+  readonly package: string;
+  /** A version, `installed`, or `oldest`: the oldest that the archive has. */
+  readonly from: string;
+  /** A version or `newest`; left out where `patches` are given. */
+  readonly to?: string;
+  /** Patch files that are applied, in this order, to the source of `from`. */
+  readonly patches?: readonly string[];
+  /** The program or library: a path in the package or its last part. */
+  readonly binary?: string;
+  readonly archive?: ArchiveOptions;
+  /** Whether missing build dependencies may be installed on this machine; yes unless false. */
+  readonly installBuildDependencies?: boolean;
+}
+
+export interface ArchiveOptions {
+  /** Folder or file with apt sources instead of /etc/apt. */
+  readonly sources?: string;
+  /** Fetch the archive's lists again although they are fresh. */
+  readonly refresh?: boolean;
+}
+
+/** Called at the start of each step with a sentence without a full stop. */
+export type Progress = (step: string) => void;
+
+export interface BuiltHotpatch {
+  /** The hotpatch file. */
+  readonly bytes: Uint8Array;
+  readonly description: PatchDescription;
+  readonly manifest: HotpatchManifest;
+  /** What the author should know: files whose change the comparison does not see, and the like. */
+  readonly notes: readonly string[];
+  /** The program or library it was built for: a path on this machine, to try it on. */
+  readonly binary: string;
+}
+
+export type BuildResult = BuiltHotpatch | BuildRefusal;

@@ -1,0 +1,237 @@
+/** Builds a hotpatch from a source tree, a patch file and the program built from the tree. */
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { assembleHotpatch, unitsInModule } from "./assemble.ts";
+import { compareTrees } from "./changed-files.ts";
+import { generatorFiles } from "./changed-units.ts";
+import { compileBoth, readAllDependencies } from "./compare-trees.ts";
+import { commandsOfRuns, parseCompileCommands } from "./compile-commands.ts";
+import type { CompileCommand } from "./compiler-arguments.ts";
+import { createCompilerWrapper } from "./compiler-wrapper.ts";
+import { restoreLineNumbers } from "./fixed-tree.ts";
+import { attributeFixes } from "./fixes.ts";
+import { rebuildTimeoutMs } from "./limits.ts";
+import { openModule } from "./open-module.ts";
+import { parsePatchFile } from "./patch-file.ts";
+import { type BuildRefusal, isBuildRefusal, refuseBuild } from "./refusals.ts";
+import type { BuildResult, Progress, TreeRequest } from "./request.ts";
+import { failureText, runCommand } from "./run-command.ts";
+
+export async function buildFromTree(
+  request: TreeRequest,
+  progress: Progress,
+): Promise<BuildResult> {
+  const source = await realpath(request.source);
+  // The build command may write the program anew: what runs is what was there before.
+  const image = await readFile(request.binary);
+  await mkdir(request.cacheFolder, { recursive: true });
+  const scratch = await mkdtemp(join(await realpath(request.cacheFolder), "tree-"));
+  try {
+    const commands = await recordCommands(request, { source, scratch }, progress);
+    if (isBuildRefusal(commands)) return commands;
+    const root = commonRoot([source, ...commands.map(({ directory }) => directory)]);
+    if (root.split(sep).filter((part) => part !== "").length < 2) return refuseRoot(root);
+    progress(`copying ${root}`);
+    const fixedRoot = join(scratch, "fixed");
+    await cp(root, fixedRoot, copyOptions(request.cacheFolder));
+    const fixed = join(fixedRoot, relative(root, source));
+    const failed = await applyPatch(request.patch, fixed, request.env);
+    if (failed !== undefined) return failed;
+    const below = relative(root, source);
+    const changes = (await compareTrees(source, fixed, isNoSource)).map((change) => ({
+      ...change,
+      path: join(below, change.path),
+    }));
+    await restoreLineNumbers({ root, fixedRoot, changes });
+    return await build(request, { commands, root, fixedRoot, changes, scratch, image }, progress);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+interface PreparedTree {
+  readonly commands: readonly CompileCommand[];
+  readonly root: string;
+  readonly fixedRoot: string;
+  readonly changes: Awaited<ReturnType<typeof compareTrees>>;
+  readonly scratch: string;
+  readonly image: Uint8Array;
+}
+
+async function build(
+  request: TreeRequest,
+  tree: PreparedTree,
+  progress: Progress,
+): Promise<BuildResult> {
+  const { commands, root, scratch } = tree;
+  const { env } = request;
+  progress(`reading what ${commands.length} units are made of`);
+  const units = await readAllDependencies(commands, { recordedRoot: root, root, env });
+  const compiled = await compileBoth({ ...tree, units, env }, progress);
+  if (isBuildRefusal(compiled)) return compiled;
+  progress("finding the units in the program");
+  const opened = await openModule(request, tree.image);
+  if (isBuildRefusal(opened)) return opened;
+  const placed = unitsInModule(compiled, opened.module);
+  if (isBuildRefusal(placed)) return placed;
+  if (placed.length === 0)
+    return refuseElsewhere(
+      request.binary,
+      compiled.map(({ unit }) => unit.name),
+    );
+  progress("comparing functions and writing the hotpatch");
+  const patchName = basename(request.patch);
+  const patch = parsePatchFile(patchName, await readFile(request.patch, "utf8"));
+  const prefix = relative(root, await realpath(request.source));
+  const inRoot = {
+    ...patch,
+    files: patch.files.map((file) => ({ ...file, path: join(prefix, file.path) })),
+  };
+  const assembled = assembleHotpatch(placed, opened.module, {
+    ...(request.version !== undefined && { version: request.version }),
+    sequence: request.sequence ?? 1,
+    source: basename(request.source),
+    fixedBy: patchName,
+    compiler: await compilerVersion(placed[0]?.unit.command.compiler ?? "cc", env),
+    proof: opened.rebuilt ? "identical-build-id" : "matching-code",
+    fixes: (changed) => attributeFixes([inRoot], changed),
+  });
+  if (isBuildRefusal(assembled)) return assembled;
+  const notes = generatorFiles(tree.changes).map(
+    (path) => `${path} changes; what the build makes from it was not compared`,
+  );
+  return { ...assembled, notes, binary: request.binary };
+}
+
+async function recordCommands(
+  request: TreeRequest,
+  { source, scratch }: { readonly source: string; readonly scratch: string },
+  progress: Progress,
+): Promise<readonly CompileCommand[] | BuildRefusal> {
+  if (request.compileCommands !== undefined) {
+    const text = await readFile(request.compileCommands, "utf8");
+    const base = dirname(resolve(request.compileCommands));
+    const commands = parseCompileCommands(text, { base, exists: existsSync });
+    return isBuildRefusal(commands) ? commands : realDirectories(commands);
+  }
+  if (request.buildCommand === undefined) {
+    return refuseBuild("bad-compile-commands", {
+      name: request.source,
+      detail: "neither a compile_commands.json nor a build command was given",
+      next: "give one of the two",
+    });
+  }
+  const shown = request.buildCommand.join(" ");
+  progress(`running ${shown} in ${source}`);
+  const wrapper = await createCompilerWrapper(join(scratch, "wrapper"), request.env);
+  const result = await runCommand(request.buildCommand, {
+    cwd: source,
+    env: wrapper.env,
+    timeoutMs: rebuildTimeoutMs,
+  });
+  if (result.code !== 0) {
+    return refuseBuild("build-failed", {
+      name: shown,
+      detail: failureText(result),
+      next: "make the build command succeed in the source folder",
+    });
+  }
+  const commands = commandsOfRuns(await wrapper.readRuns(), existsSync);
+  if (isBuildRefusal(commands) || commands.length > 0) return commands;
+  return refuseBuild("nothing-recorded", {
+    name: shown,
+    detail: "it called no compiler by its plain name (gcc, cc, clang ...)",
+    next: "use a command that compiles everything again, such as make -B, with the compiler found on PATH",
+  });
+}
+
+async function realDirectories(
+  commands: readonly CompileCommand[],
+): Promise<readonly CompileCommand[] | BuildRefusal> {
+  return Promise.all(
+    commands.map(async (command) => {
+      const directory = await realpath(command.directory).catch(() => command.directory);
+      return { ...command, directory };
+    }),
+  );
+}
+
+/** Applies a patch file, or refuses with what `patch` said. The tree is then half changed. */
+export async function applyPatch(
+  patch: string,
+  tree: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<BuildRefusal | undefined> {
+  const argv = [
+    "patch",
+    "-p1",
+    "--batch",
+    "--forward",
+    "--no-backup-if-mismatch",
+    "-i",
+    resolve(patch),
+  ];
+  const result = await runCommand(argv, { cwd: tree, env: { ...env, LC_ALL: "C" } });
+  if (result.spawnError === "ENOENT") {
+    return refuseBuild("missing-tool", {
+      name: "patch",
+      detail: "the program patch is not on PATH",
+      next: "apt-get install patch",
+    });
+  }
+  if (result.code === 0) return undefined;
+  return refuseBuild("patch-does-not-apply", {
+    name: basename(patch),
+    detail: failureText(result),
+    next: "give a patch that `patch -p1` applies to the source of the program that runs",
+  });
+}
+
+/** The first line of `CC --version`. */
+export async function compilerVersion(
+  compiler: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const { stdout } = await runCommand([compiler, "--version"], { env: { ...env, LC_ALL: "C" } });
+  return stdout.split("\n")[0] || compiler;
+}
+
+/** The deepest folder that holds all of them. */
+function commonRoot(folders: readonly string[]): string {
+  const split = folders.map((folder) => folder.split(sep));
+  const first = split[0] ?? [];
+  let length = first.length;
+  for (const parts of split) {
+    while (parts.slice(0, length).join(sep) !== first.slice(0, length).join(sep)) length -= 1;
+  }
+  return first.slice(0, length).join(sep) || sep;
+}
+
+/** Times are kept: files that nobody touched need not be read to be known as equal. */
+const copyOptions = (cacheFolder: string) => {
+  const cache = resolve(cacheFolder);
+  return {
+    recursive: true,
+    preserveTimestamps: true,
+    verbatimSymlinks: true,
+    filter: (path: string) => path !== cache && basename(path) !== ".git",
+  };
+};
+
+const isNoSource = (path: string): boolean =>
+  /(?:^|\/)(?:\.git|\.pc|\.svn)$|\.(?:o|lo|a|so|orig|rej)$/.test(path);
+
+const refuseRoot = (root: string): BuildRefusal =>
+  refuseBuild("bad-compile-commands", {
+    name: root,
+    detail: `source and build folders have no folder in common but ${root}`,
+    next: "build inside the source folder, or in a folder beside it",
+  });
+
+const refuseElsewhere = (binary: string, units: readonly string[]): BuildRefusal =>
+  refuseBuild("not-in-binary", {
+    name: basename(binary),
+    detail: `none of the changed units is part of it: ${units.join(", ")}`,
+    next: "give the program or library that these units are linked into",
+  });
