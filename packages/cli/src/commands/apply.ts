@@ -1,0 +1,66 @@
+import type { Arguments, Command, Context } from "../command.ts";
+import { done, line, type Outcome } from "../outcome.ts";
+import { recoveredBlocks, recoverProcesses } from "../recovery.ts";
+import {
+  listOfPids,
+  mappers,
+  noProcess,
+  onlyPositional,
+  pauseText,
+  pidsOrAll,
+  readHotpatch,
+  refusedOutcome,
+  timeoutOf,
+} from "../selection.ts";
+
+export const apply: Command = {
+  name: "apply",
+  summary: "put a hotpatch into running processes",
+  usage: "--pid PID|--all FILE",
+  about:
+    "Switches the processes to the fixed functions while they run. Several processes are one\n" +
+    "transaction: all of them switch, or none stays switched. A refusal changes nothing.",
+  options: {
+    pid: { type: "string", multiple: true, value: "PID", help: "this process (may be repeated)" },
+    all: { type: "boolean", help: "every process that maps the Build-ID the hotpatch is for" },
+    timeout: {
+      type: "string",
+      value: "SECONDS",
+      help: "how long to try while a thread is inside a function that would be switched",
+    },
+  },
+  example: "suture apply --pid 1234 redis-7.0.15-u10.hotpatch",
+  run,
+};
+
+async function run(args: Arguments, context: Context): Promise<Outcome> {
+  const path = onlyPositional(args, "FILE");
+  const chosen = pidsOrAll(args);
+  const options = { ...timeoutOf(args), onStep: context.progress };
+  const parts = await context.engine();
+  const read = readHotpatch(path, context, parts);
+  if ("outcome" in read) return read.outcome;
+  const { hotpatch } = read;
+  const { id, target, functions } = hotpatch.description;
+
+  const fitting = chosen === "all" ? mappers(parts.engine.processes(), target.buildId) : [];
+  const pids =
+    chosen === "all"
+      ? fitting.filter(({ applied }) => !applied.includes(id)).map(({ pid }) => pid)
+      : chosen;
+  if (pids.length === 0 && fitting.length > 0) {
+    const text = `${id} is already in all ${fitting.length} processes that it fits`;
+    return done({ id, pids }, line(text));
+  }
+  if (pids.length === 0) return noProcess(target);
+  const recovered = recoverProcesses(parts.engine, pids);
+  const report = parts.engine.apply(pids, hotpatch, options);
+  if (parts.isRefusal(report)) return refusedOutcome(report, { recovered });
+  return done(
+    { id, pids, report, recovered },
+    ...recoveredBlocks(recovered),
+    line(`applied ${id}: ${functions.length} functions, ${listOfPids(pids)}`),
+    line(pauseText(report)),
+    line(`undo with: suture revert ${pids.map((pid) => `--pid ${pid}`).join(" ")} ${id}`),
+  );
+}

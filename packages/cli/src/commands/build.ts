@@ -1,0 +1,135 @@
+import { resolve } from "node:path";
+import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
+import { done, failed, line, type Outcome } from "../outcome.ts";
+import type { BuildRequest } from "../parts.ts";
+import { describe } from "./inspect.ts";
+
+export const build: Command = {
+  name: "build",
+  summary: "make a hotpatch file from source code and a security fix",
+  usage:
+    "--deb PACKAGE --from VERSION --to VERSION|--patch FILE\n" +
+    "       suture build --source DIR --patch FILE --binary FILE\n" +
+    "                    --compile-commands FILE|--build COMMAND",
+  about:
+    "Compiles the changed units before and after the fix, and takes the functions that differ, with\n" +
+    "what they need, into one file. What cannot change in a running process is refused by name.",
+  options: {
+    deb: { type: "string", value: "PACKAGE", help: "a Debian source package" },
+    from: { type: "string", value: "VERSION", help: "what runs: a version, installed or oldest" },
+    to: { type: "string", value: "VERSION", help: "what has the fix: a version or newest" },
+    source: { type: "string", value: "DIR", help: "a source tree, from before the fix" },
+    patch: {
+      type: "string",
+      multiple: true,
+      value: "FILE",
+      help: "the fix, as patch -p1 takes it (with --deb it may be repeated)",
+    },
+    binary: { type: "string", value: "FILE", help: "the program or library that runs" },
+    "debug-file": { type: "string", value: "FILE", help: "its symbols, where it has none" },
+    "compile-commands": { type: "string", value: "FILE", help: "the tree's compile_commands.json" },
+    build: {
+      type: "string",
+      value: "COMMAND",
+      help: "builds the tree; its compilers are recorded",
+    },
+    sequence: { type: "string", value: "N", help: "its place among those of its baseline (1)" },
+    output: { type: "string", value: "FILE", help: "where to write it (ID.hotpatch)" },
+    cache: { type: "string", value: "DIR", help: "where sources and builds are kept" },
+  },
+  example:
+    "suture build --deb redis --from 5:7.0.15-1~deb12u7 --to 5:7.0.15-1~deb12u10\n" +
+    "suture build --source . --patch fix.patch --binary ./server --build 'make -B'",
+  run,
+};
+
+async function run(args: Arguments, context: Context): Promise<Outcome> {
+  const [word] = args.positionals;
+  if (word !== undefined) throw new UsageError(`build takes options only, not ${word}`);
+  const request = requestOf(args, context);
+  const { buildHotpatch, isBuildRefusal } = await context.builder();
+  const result = await buildHotpatch(request, context.progress);
+  if (isBuildRefusal(result)) {
+    const [first] = result.items;
+    return failed("refused", {
+      reason: result.refused,
+      detail: first ? `${first.name}: ${first.detail}` : result.refused,
+      next: result.next,
+      ...(result.items.length > 1 && { items: result.items }),
+    });
+  }
+  const { bytes, description, manifest, notes, binary } = result;
+  const file = resolve(args.text("output") ?? `${description.id}.hotpatch`);
+  context.writeFile(file, bytes);
+  return done(
+    { file, size: bytes.length, description, manifest, notes, binary },
+    line(`wrote ${file}`),
+    ...describe({ bytes, description }, manifest),
+    ...notes.map((note) => line(`note: ${note}`)),
+    line(`try it: suture ps ${file}`),
+  );
+}
+
+/** Throws UsageError where the options do not say one thing. */
+function requestOf(args: Arguments, context: Context): BuildRequest {
+  const common = {
+    cacheFolder: resolve(args.text("cache") ?? context.cacheFolder),
+    env: context.env,
+    ...sequenceOf(args),
+  };
+  const name = args.text("deb");
+  const source = args.text("source");
+  if ((name === undefined) === (source === undefined)) {
+    throw new UsageError("what is to be built? give --deb PACKAGE or --source DIR");
+  }
+  const optional = (option: string, key: string, path = true) => {
+    const value = args.text(option);
+    return value === undefined ? {} : { [key]: path ? resolve(value) : value };
+  };
+  if (name !== undefined) {
+    const to = args.text("to");
+    const patches = args.texts("patch").map((path) => resolve(path));
+    if ((to === undefined) === (patches.length === 0)) {
+      throw new UsageError("where is the fix? give --to VERSION or --patch FILE");
+    }
+    const fix = to === undefined ? { patches } : { to };
+    const from = args.text("from") ?? "installed";
+    return {
+      kind: "deb",
+      package: name,
+      from,
+      ...fix,
+      ...optional("binary", "binary", false),
+      ...common,
+    };
+  }
+  const patch = args.texts("patch");
+  const command = args.text("build");
+  if (patch.length !== 1) throw new UsageError("--source takes one --patch FILE");
+  if ((command === undefined) === (args.text("compile-commands") === undefined)) {
+    throw new UsageError("how is it compiled? give --compile-commands FILE or --build COMMAND");
+  }
+  return {
+    kind: "tree",
+    source: resolve(required(args, "source")),
+    patch: resolve(required(args, "patch")),
+    binary: resolve(required(args, "binary")),
+    ...(command !== undefined && { buildCommand: ["sh", "-c", command] }),
+    ...optional("compile-commands", "compileCommands"),
+    ...optional("debug-file", "debugFile"),
+    ...common,
+  };
+}
+
+function required(args: Arguments, option: string): string {
+  const value = args.text(option);
+  if (value === undefined) throw new UsageError(`--${option} is missing`);
+  return value;
+}
+
+function sequenceOf(args: Arguments): { sequence?: number } {
+  const text = args.text("sequence");
+  if (text === undefined) return {};
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError(`--sequence ${text} is no number from 1`);
+  return { sequence: Number(text) };
+}
