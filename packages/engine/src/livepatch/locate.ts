@@ -5,8 +5,8 @@
  * when it was deleted or replaced or lies in another mount namespace.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { FormatError } from "../bytes/format-error.ts";
 import { loadBias, type VirtualAddr } from "../bytes/address.ts";
+import { FormatError } from "../bytes/format-error.ts";
 import { type ElfFile, parseElf } from "../elf/file.ts";
 import { buildId } from "../elf/note.ts";
 import { parseMaps } from "../process/maps.ts";

@@ -161,5 +161,6 @@ function moveKept(code: number[], register: number): void {
 }
 
 function pushLittleEndian(code: number[], value: bigint, size: number): void {
-  for (let index = 0; index < size; index++) code.push(Number((value >> BigInt(8 * index)) & 0xffn));
+  for (let index = 0; index < size; index++)
+    code.push(Number((value >> BigInt(8 * index)) & 0xffn));
 }

@@ -81,7 +81,9 @@ const PAGE_SIZE = 4096;
 /** Binds the C library that this program runs on. */
 export function openLibc(): Libc {
   const library = koffi.load("libc.so.6");
-  const ptrace = library.func("long ptrace(long request, int tid, uint64_t address, uint64_t data)");
+  const ptrace = library.func(
+    "long ptrace(long request, int tid, uint64_t address, uint64_t data)",
+  );
   const waitpid = library.func("int waitpid(int tid, uint64_t status, int options)");
   const readv = library.func(
     "long process_vm_readv(int pid, uint64_t local, unsigned long locals, uint64_t remote, unsigned long remotes, unsigned long flags)",

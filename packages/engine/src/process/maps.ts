@@ -1,4 +1,4 @@
-import { fileOffset, type FileOffset, type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { type FileOffset, fileOffset, type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 
 /** One line of /proc/PID/maps (proc_pid_maps(5)). */
 export interface Mapping {

@@ -44,6 +44,8 @@ const ROUNDS_MAX = 50;
 const POLLS_WITHOUT_SLEEP = 2000;
 const POLL_SLEEP_MICROSECONDS = 50;
 
+/** rseq_cs in struct rseq: the address of the running sequence's description. */
+const RSEQ_CS_OFFSET = 8;
 const GIVE_UP_MS = 50;
 const RELEASE_MS = 100;
 
@@ -144,9 +146,9 @@ export class ThreadStop {
     return outcome;
   }
 
-  /** Lets every stopped thread go on, the busy ones first; all stay traced. */
-  resume(): void {
-    this.#letGo(PTRACE.PTRACE_CONT);
+  /** Lets every stopped thread go on, the busy ones first; all stay traced. Returns how many. */
+  resume(): number {
+    return this.#letGo(PTRACE.PTRACE_CONT);
   }
 
   /** Stops one thread for an injected call, and nothing else. */
@@ -164,7 +166,25 @@ export class ThreadStop {
 
   /** True when a signal waits for the stopped thread, blocked or not. */
   hasPendingSignal(tid: number): boolean {
-    return this.#queuedSignals(tid, 0) !== 0 || this.#queuedSignals(tid, PTRACE_PEEKSIGINFO_SHARED) !== 0;
+    return (
+      this.#queuedSignals(tid, 0) !== 0 || this.#queuedSignals(tid, PTRACE_PEEKSIGINFO_SHARED) !== 0
+    );
+  }
+
+  /**
+   * True when the stopped thread is inside a restartable sequence (rseq(2)): moved away, it would
+   * go on without the protection that the sequence relies on.
+   */
+  isInRestartableSequence(tid: number): boolean {
+    // struct ptrace_rseq_configuration: rseq_abi_pointer, size, signature, flags, pad.
+    const info = this.#signalInfo;
+    const size = this.#libc.ptrace(PTRACE.PTRACE_GET_RSEQ_CONFIGURATION, tid, 24, info.address);
+    if (size < 0) return false; // Kernels before 5.13 do not tell; there glibc uses none.
+    const area = (info.words[1] as number) * 2 ** 32 + (info.words[0] as number);
+    if (area === 0) return false;
+    const sequence = this.#libc.readProcess(this.pid, area + RSEQ_CS_OFFSET, this.#signalQuery, 8);
+    const { words } = this.#signalQuery;
+    return sequence !== 8 || words[0] !== 0 || words[1] !== 0;
   }
 
   /**
@@ -215,13 +235,19 @@ export class ThreadStop {
     }
   }
 
-  #letGo(request: number): void {
+  #letGo(request: number): number {
+    let count = 0;
     for (const thread of this.threads) {
-      if (thread.state === "stopped" && thread.busy) this.#letGoThread(thread, request);
+      if (thread.state !== "stopped" || !thread.busy) continue;
+      this.#letGoThread(thread, request);
+      count++;
     }
     for (const thread of this.threads) {
-      if (thread.state === "stopped") this.#letGoThread(thread, request);
+      if (thread.state !== "stopped") continue;
+      this.#letGoThread(thread, request);
+      count++;
     }
+    return count;
   }
 
   #letGoThread(thread: Thread, request: number): void {

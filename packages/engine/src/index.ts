@@ -1,0 +1,21 @@
+export * from "./bytes/address.ts";
+export { FormatError } from "./bytes/format-error.ts";
+export * from "./elf/constants.ts";
+export { dynamicSymbols } from "./elf/dynamic-symbol.ts";
+export {
+  addressBytes,
+  type ElfFile,
+  parseElf,
+  type Section,
+  sectionByName,
+  sectionBytes,
+} from "./elf/file.ts";
+export { buildId } from "./elf/note.ts";
+export { parseRelocations, R_X86_64, relocationsOf } from "./elf/relocation.ts";
+export { type ElfSymbol, symbolTable } from "./elf/symbol.ts";
+export { type RelocatableObject, writeRelocatable } from "./elf/write.ts";
+export * from "./livepatch/engine.ts";
+export { type Hotpatch, parseHotpatch } from "./livepatch/hotpatch.ts";
+export * from "./livepatch/patch-description.ts";
+export { DIGEST_SECTION, DIGEST_SIZE, sealHotpatch } from "./livepatch/seal.ts";
+export { isRefusal, REFUSALS, type Refusal, type RefusalReason } from "./refusals.ts";

@@ -1,0 +1,259 @@
+/**
+ * Applying a hotpatch to one process, in nine steps.
+ *
+ *     1 locate    the module by its Build-ID                   (locate.ts)
+ *     2 resolve   every symbol of the new code                 (resolve.ts)
+ *     3 verify    the code that will be replaced               (jumps.ts)
+ *     4 map       memory within reach, by an injected call     (place.ts, injection.ts)
+ *     5 write     code, data, unwind table, ledger             (here)
+ *     6 stop      every thread, with a deadline                (process/thread-stop.ts)
+ *     7 check     that no thread is in the way                 (safety.ts)
+ *     8 switch    the entries                                  (jumps.ts)
+ *     9 resume, read back, record                              (here)
+ *
+ * Until step 8 the process works as before whatever happens to us; from the first entry written
+ * to the record in step 9 the ledger says `switching`, and the next command undoes or finishes.
+ */
+import { closeSync, existsSync, openSync } from "node:fs";
+import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { createArea } from "../process/libc.ts";
+import { type Thread, ThreadStop } from "../process/thread-stop.ts";
+import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { createUnwinder } from "../unwind/unwinder.ts";
+import type { Hotpatch } from "./hotpatch.ts";
+import { injectCalls, leaveRoom } from "./injection.ts";
+import { EntryWriter } from "./jumps.ts";
+import { encodeState, LEDGER_STATE_OFFSET, type LedgerState } from "./ledger.ts";
+import { type ApplyPlan, planApply, preparedLedger } from "./plan.ts";
+import { collectGarbage } from "./rehearse.ts";
+import { removeMemory } from "./removal.ts";
+import { StackCheck } from "./safety.ts";
+import { type SwitchReport, switchEntries } from "./switch-entries.ts";
+import { type Context, describe, readMappings, type Target } from "./target.ts";
+import { unwindModules } from "./unwind-modules.ts";
+
+export interface ApplyReport extends SwitchReport {
+  readonly pid: number;
+  readonly id: string;
+  readonly functions: readonly string[];
+  readonly start: VirtualAddr;
+  readonly size: number;
+  readonly superseded: string | null;
+}
+
+export interface ApplyOptions {
+  readonly timeoutMs: number;
+  readonly knowsMfdExec: boolean;
+  readonly onStep: (step: string) => void;
+}
+
+/** Applies the hotpatch, or refuses with the process as it was. */
+export function applyToTarget(
+  context: Context,
+  target: Target,
+  hotpatch: Hotpatch,
+  options: ApplyOptions,
+): ApplyReport | Refusal {
+  options.onStep("checking");
+  const plan = planApply(target, hotpatch, options);
+  if (isRefusal(plan)) return plan;
+  context.faultPoint("planned");
+  return withStop(context, target, (stop) => {
+    options.onStep("mapping");
+    const caller = mapMemory(context, target, stop, plan);
+    if (isRefusal(caller)) return caller;
+    context.faultPoint("mapped");
+    options.onStep("writing");
+    const switched =
+      writeMemory(context, target, plan) ?? switchTo(context, target, stop, plan, options);
+    leaveRoom(context, stop, target.memory, plan.room, caller);
+    if (isRefusal(switched)) {
+      const { entries } = plan.ledger;
+      if (switched.refused !== "changed-code") {
+        removeMemory({ context, target, stop, range: rangeOf(plan), entries });
+      }
+      return switched;
+    }
+    context.faultPoint("room-cleared");
+    removeSuperseded(context, target, stop, plan);
+    return {
+      ...switched,
+      pid: target.pid,
+      id: plan.ledger.id,
+      functions: hotpatch.description.functions.map((entry) => entry.name),
+      start: plan.ledger.start,
+      size: plan.ledger.size,
+      superseded: plan.ledger.supersedes,
+    };
+  });
+}
+
+/** Traces the process for as long as `work` takes. */
+export function withStop<T>(
+  context: Context,
+  target: Target,
+  work: (stop: ThreadStop) => T | Refusal,
+): T | Refusal {
+  const { seccomp } = target.image;
+  const stop = new ThreadStop(context.libc, target.pid, { suspendSeccomp: seccomp !== 0 });
+  try {
+    const seized = stop.seize();
+    if (seized.outcome === "gone") {
+      return refuse("process-gone", `${describe(target.image)} ended`, "nothing to do");
+    }
+    if (seized.outcome === "failed") {
+      return seccomp === 0
+        ? refuse(
+            "not-permitted",
+            `the kernel does not let thread ${seized.tid} be traced (errno ${seized.errno})`,
+            "run the command as root; see /proc/sys/kernel/yama/ptrace_scope",
+          )
+        : refuse(
+            "seccomp",
+            `${describe(target.image)} filters its system calls, and the filter cannot be suspended (errno ${seized.errno})`,
+            "run the command with CAP_SYS_ADMIN outside of any container",
+          );
+    }
+    context.faultPoint("seized");
+    return work(stop);
+  } finally {
+    stop.release();
+  }
+}
+
+/** Step 4, second half. When the last range is there, all are: the calls go in order. */
+function mapMemory(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  plan: ApplyPlan,
+): Thread | Refusal {
+  const { start, end } = plan.lastMapped;
+  const path = mapFile(target.pid, start, end);
+  const thread = injectCalls({
+    stop,
+    memory: target.memory,
+    room: plan.room,
+    name: plan.name,
+    calls: plan.calls,
+    done: () => existsSync(path),
+    pause: () => context.libc.sleepMicroseconds(20),
+  });
+  if (!isRefusal(thread)) return thread;
+  // What was mapped before the failing call is found by its name.
+  const own = readMappings(target.pid).filter((mapping) =>
+    mapping.path.startsWith(`/memfd:${plan.name} `),
+  );
+  for (const range of own) removeMemory({ context, target, stop, range, entries: [] });
+  return thread;
+}
+
+/**
+ * Step 5: into the file behind the mapping, so that the pages exist once and no page of the
+ * process is ever writable and executable. Then the pages of the entries get their private copy,
+ * which takes the kernel longer than the five bytes of a jump.
+ */
+function writeMemory(context: Context, target: Target, plan: ApplyPlan): Refusal | undefined {
+  const { ledger, image } = plan;
+  const ledgerSize = image.base - ledger.start;
+  const path = mapFile(target.pid, ledger.start, virtualAddr(ledger.start + ledgerSize));
+  const file = openSync(path, "r+");
+  try {
+    const parts = [
+      { offset: 0, bytes: preparedLedger(plan) },
+      ...image.segments.map(({ offset, bytes }) => ({ offset: ledgerSize + offset, bytes })),
+    ];
+    for (const { offset, bytes } of parts) {
+      const area = createArea(bytes.length);
+      area.bytes.set(bytes);
+      const count = context.libc.pwrite(file, area.address, bytes.length, offset);
+      if (count !== bytes.length) {
+        return refuse(
+          "remote-call-failed",
+          `the memory of hotpatch ${ledger.id} could not be written (${count})`,
+          "look for memory limits of the process (cgroup memory.max) and try again",
+        );
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+  context.faultPoint("written");
+  const before = ledger.entries.map(({ address, before: bytes }) => ({ address, bytes }));
+  const touch = new EntryWriter(target.memory, before);
+  for (let index = 0; index < touch.count; index++) touch.write(index);
+  return undefined;
+}
+
+/** Steps 6 to 9. */
+function switchTo(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  plan: ApplyPlan,
+  options: ApplyOptions,
+): SwitchReport | Refusal {
+  const { entries, start } = plan.ledger;
+  const writer = new EntryWriter(
+    target.memory,
+    entries.map(({ address, after }) => ({ address, bytes: after })),
+  );
+  const undo = new EntryWriter(
+    target.memory,
+    entries.map(({ address, before }) => ({ address, bytes: before })),
+  );
+  const mappings = readMappings(target.pid);
+  const check = new StackCheck({
+    libc: context.libc,
+    pid: target.pid,
+    unwinder: createUnwinder(unwindModules(target.image, target.patches, target.read)),
+    ranges: plan.ranges,
+    mappings,
+  });
+  options.onStep("switching");
+  collectGarbage();
+  recordState(target, start, "switching");
+  const report = switchEntries({
+    context,
+    stop,
+    check,
+    writer,
+    undo,
+    timeoutMs: options.timeoutMs,
+    process: describe(target.image),
+  });
+  if (isRefusal(report)) return report;
+  if (!writer.isWritten()) {
+    return refuse(
+      "changed-code",
+      `${describe(target.image)}: the entries do not hold what was written`,
+      "another tool changes the code of the process; end it and try again",
+    );
+  }
+  recordState(target, start, "applied");
+  context.faultPoint("recorded");
+  return report;
+}
+
+/** The state word in the process's own copy of the ledger. */
+export function recordState(target: Target, ledger: VirtualAddr, state: LedgerState): void {
+  target.memory.write(virtualAddr(ledger + LEDGER_STATE_OFFSET), encodeState(state));
+}
+
+function removeSuperseded(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  plan: ApplyPlan,
+): void {
+  if (plan.superseded === undefined) return;
+  removeMemory({ context, target, stop, range: plan.superseded, entries: [] });
+}
+
+const rangeOf = (plan: ApplyPlan): { start: VirtualAddr; end: VirtualAddr } => ({
+  start: plan.ledger.start,
+  end: virtualAddr(plan.ledger.start + plan.ledger.size),
+});
+
+const mapFile = (pid: number, start: VirtualAddr, end: VirtualAddr): string =>
+  `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`;

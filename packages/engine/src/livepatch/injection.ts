@@ -1,0 +1,150 @@
+/**
+ * Making a process map or unmap memory: one of its threads runs a few system calls, in between.
+ *
+ * A sleeping thread is preferred. A thread with a signal waiting is left alone, for the signal
+ * has to see the system call that it interrupted.
+ */
+import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import {
+  encodeCalls,
+  encodedSizeMax,
+  type InjectedCall,
+  redirect,
+  returnPoint,
+} from "../process/injected-call.ts";
+import type { Libc } from "../process/libc.ts";
+import type { ProcessMemory } from "../process/memory.ts";
+import type { Thread, ThreadStop } from "../process/thread-stop.ts";
+import { type Refusal, refuse } from "../refusals.ts";
+import { INJECTED_CALL_MS, STOP_DEADLINE_MS } from "./limits.ts";
+import type { SpareRoom } from "./spare-room.ts";
+
+const ROUNDS_MAX = 20;
+const LEAVE_ROOM_MS = 100;
+const SIGNAL_FRAME_SEARCH_SIZE = 4096;
+
+/** The room that `calls` need, with a C string before them. */
+export const roomSizeFor = (calls: readonly InjectedCall[], name: string): number =>
+  encodedSizeMax(calls) + name.length + 1;
+
+/**
+ * Has the process make `calls`; the code stands in `room`, behind `name` as a C string.
+ *
+ * `done` looks whether the calls had their effect. Returns the thread that made them, or a
+ * refusal when no thread could be used or the effect did not come in time.
+ */
+export function injectCalls(request: {
+  readonly stop: ThreadStop;
+  readonly memory: ProcessMemory;
+  readonly room: SpareRoom;
+  readonly name: string;
+  readonly calls: readonly InjectedCall[];
+  readonly done: () => boolean;
+  readonly pause: () => void;
+}): Thread | Refusal {
+  const { stop, memory, room, done, pause } = request;
+  const name = new TextEncoder().encode(`${request.name}\0`);
+  if (!memory.write(room.address, name)) {
+    return failed(stop.pid, "its code could not be written");
+  }
+  const at = virtualAddr(room.address + name.length);
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    for (const thread of byActivity(stop.threads)) {
+      if (!sendThread(stop, memory, thread, at, request.calls)) continue;
+      const deadline = performance.now() + INJECTED_CALL_MS;
+      while (!done()) {
+        if (performance.now() > deadline) return failed(stop.pid, "it made the calls in vain");
+        stop.pump();
+        pause();
+      }
+      return thread;
+    }
+    pause();
+  }
+  return failed(stop.pid, "no thread could be used for it");
+}
+
+/**
+ * Clears the room as soon as the thread that used it has left it. A signal handler that runs on
+ * top of it may take long; then the bytes stay, where they do no harm.
+ */
+export function leaveRoom(
+  context: { readonly libc: Libc },
+  stop: ThreadStop,
+  memory: ProcessMemory,
+  room: SpareRoom,
+  thread: Thread,
+): void {
+  const until = performance.now() + LEAVE_ROOM_MS;
+  while (!clearRoom(stop, memory, room, thread) && performance.now() < until) {
+    stop.pump();
+    context.libc.sleepMicroseconds(200);
+  }
+}
+
+/** False when the thread is still inside, or comes back to it from a signal handler. */
+export function clearRoom(
+  stop: ThreadStop,
+  memory: ProcessMemory,
+  room: SpareRoom,
+  thread: Thread,
+): boolean {
+  const zeros = new Uint8Array(room.size);
+  if (thread.state === "gone") return memory.write(room.address, zeros);
+  if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
+  const left = !isInside(room, thread.registers.rip) && !returnsTo(memory, room, thread);
+  if (left) memory.write(room.address, zeros);
+  stop.resume();
+  return left;
+}
+
+/** A signal frame above the injected code holds its address within the handler's own frames. */
+function returnsTo(memory: ProcessMemory, room: SpareRoom, thread: Thread): boolean {
+  const stack = memory.read(thread.registers.rsp, SIGNAL_FRAME_SEARCH_SIZE);
+  if (stack === undefined) return false;
+  const view = new DataView(stack.buffer);
+  for (let at = 0; at + 8 <= stack.length; at += 8) {
+    const high = view.getUint32(at + 4, true);
+    if (isInside(room, high * 2 ** 32 + view.getUint32(at, true))) return true;
+  }
+  return false;
+}
+
+const isInside = (room: SpareRoom, address: number): boolean =>
+  address >= room.address && address < room.address + room.size;
+
+/** Stops the thread, points it at the code, lets it go. False where it must not be used. */
+export function sendThread(
+  stop: ThreadStop,
+  memory: ProcessMemory,
+  thread: Thread,
+  at: VirtualAddr,
+  calls: readonly InjectedCall[],
+): boolean {
+  if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
+  const goOn = returnPoint(thread.registers);
+  const usable =
+    goOn !== undefined &&
+    thread.signal === 0 &&
+    !stop.hasPendingSignal(thread.tid) &&
+    !stop.isInRestartableSequence(thread.tid);
+  const sent = usable && memory.write(at, encodeCalls(calls, thread.registers, goOn));
+  if (sent) {
+    redirect(thread.registers, at);
+    stop.writeRegisters(thread);
+  }
+  stop.resume();
+  return sent;
+}
+
+const byActivity = (threads: readonly Thread[]): Thread[] =>
+  [...threads.filter((thread) => !thread.busy), ...threads.filter((thread) => thread.busy)].filter(
+    (thread) => thread.state === "running",
+  );
+
+const failed = (pid: number, why: string): Refusal =>
+  refuse(
+    "remote-call-failed",
+    `process ${pid} could not map memory: ${why}`,
+    "look for limits of the process (prlimit --pid, cgroup memory.max, open files) and try again",
+  );

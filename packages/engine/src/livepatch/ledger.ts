@@ -1,0 +1,193 @@
+/**
+ * The record of a hotpatch in the process itself.
+ *
+ * It stands in the first pages of the hotpatch's memory, readable to all, so that `status` and
+ * `revert` need no file of ours, and a process that was forked carries its own. It is written
+ * before anything is switched, and its state word says how far the work has come:
+ *
+ *      0  "SUTURE" 0 1
+ *      8  state, 32 bits, little endian
+ *     12  size of the body, 32 bits
+ *     16  the body: JSON, UTF-8
+ *
+ * A command that was killed leaves `switching` or `reverting`; the next one undoes or finishes
+ * from what is written here. The bytes come from the memory of a process that may be hostile:
+ * every field is checked again, and what is written by its word goes to that process alone.
+ */
+import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { FormatError } from "../bytes/format-error.ts";
+import { FUNCTIONS_MAX, LEDGER_SIZE_MAX } from "./limits.ts";
+
+export const LedgerState = {
+  prepared: 1,
+  switching: 2,
+  applied: 3,
+  reverting: 4,
+} as const;
+export type LedgerState = keyof typeof LedgerState;
+
+export interface Ledger {
+  readonly id: string;
+  readonly sequence: number;
+  readonly buildId: string;
+  readonly module: string;
+  /** The whole mapping, this record included. */
+  readonly start: VirtualAddr;
+  readonly size: number;
+  /** The new code. */
+  readonly text: Range;
+  /** Its unwind table. */
+  readonly ehFrame: Range;
+  /** Where the code of injected calls was put. */
+  readonly spareRoom: Range;
+  /** The hotpatch that this one replaces, removed after the switch. */
+  readonly supersedes: string | null;
+  readonly entries: readonly LedgerEntry[];
+}
+
+export interface Range {
+  readonly address: VirtualAddr;
+  readonly size: number;
+}
+
+/** The bytes at one function's entry. All three have the same length, 1 to 16. */
+export interface LedgerEntry {
+  readonly name: string;
+  readonly address: VirtualAddr;
+  /** As the module's file has it. */
+  readonly original: Uint8Array;
+  /** As it was before this hotpatch: the original, or the jump of the one it supersedes. */
+  readonly before: Uint8Array;
+  /** As this hotpatch wants it. */
+  readonly after: Uint8Array;
+}
+
+export const LEDGER_HEADER_SIZE = 16;
+export const LEDGER_STATE_OFFSET = 8;
+const MAGIC = Uint8Array.from([0x53, 0x55, 0x54, 0x55, 0x52, 0x45, 0, 1]);
+
+/** The record's bytes. */
+export function encodeLedger(ledger: Ledger, state: LedgerState): Uint8Array {
+  const body = new TextEncoder().encode(
+    JSON.stringify({
+      ...ledger,
+      entries: ledger.entries.map((entry) => ({
+        name: entry.name,
+        address: entry.address,
+        original: toHex(entry.original),
+        before: toHex(entry.before),
+        after: toHex(entry.after),
+      })),
+    }),
+  );
+  const bytes = new Uint8Array(LEDGER_HEADER_SIZE + body.length);
+  bytes.set(MAGIC, 0);
+  bytes.set(encodeState(state), LEDGER_STATE_OFFSET);
+  new DataView(bytes.buffer).setUint32(12, body.length, true);
+  bytes.set(body, LEDGER_HEADER_SIZE);
+  return bytes;
+}
+
+export function encodeState(state: LedgerState): Uint8Array {
+  return Uint8Array.from([LedgerState[state], 0, 0, 0]);
+}
+
+/** The size of the body that a header announces. Throws FormatError for no ledger. */
+export function parseLedgerHeader(bytes: Uint8Array): { state: LedgerState; bodySize: number } {
+  if (bytes.length < LEDGER_HEADER_SIZE || MAGIC.some((byte, index) => bytes[index] !== byte)) {
+    throw wrong(0, "the ledger's magic number", "other bytes");
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const number = view.getUint32(LEDGER_STATE_OFFSET, true);
+  const state = (Object.keys(LedgerState) as LedgerState[]).find(
+    (name) => LedgerState[name] === number,
+  );
+  if (state === undefined) throw wrong(LEDGER_STATE_OFFSET, "a state", String(number));
+  const bodySize = view.getUint32(12, true);
+  if (bodySize > LEDGER_SIZE_MAX) throw wrong(12, `at most ${LEDGER_SIZE_MAX}`, String(bodySize));
+  return { state, bodySize };
+}
+
+/** Parses the body. Throws FormatError for anything that encodeLedger did not write. */
+export function parseLedgerBody(bytes: Uint8Array): Ledger {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw wrong(LEDGER_HEADER_SIZE, "JSON in UTF-8", String(error));
+  }
+  const body = record(value, "body");
+  const entries = body.entries;
+  if (!Array.isArray(entries) || entries.length > FUNCTIONS_MAX) {
+    throw wrong(LEDGER_HEADER_SIZE, "a list of entries", typeof entries);
+  }
+  return {
+    id: text(body.id, "id"),
+    sequence: count(body.sequence, "sequence"),
+    buildId: text(body.buildId, "buildId"),
+    module: text(body.module, "module"),
+    start: virtualAddr(count(body.start, "start")),
+    size: count(body.size, "size"),
+    text: range(body.text, "text"),
+    ehFrame: range(body.ehFrame, "ehFrame"),
+    spareRoom: range(body.spareRoom, "spareRoom"),
+    supersedes: body.supersedes === null ? null : text(body.supersedes, "supersedes"),
+    entries: entries.map(parseEntry),
+  };
+}
+
+function parseEntry(value: unknown, index: number): LedgerEntry {
+  const where = `entries[${index}]`;
+  const entry = record(value, where);
+  const original = hex(entry.original, where);
+  const before = hex(entry.before, where);
+  const after = hex(entry.after, where);
+  if (before.length !== original.length || after.length !== original.length) {
+    throw wrong(LEDGER_HEADER_SIZE, `${where}: three equal lengths`, "different ones");
+  }
+  return {
+    name: text(entry.name, where),
+    address: virtualAddr(count(entry.address, where)),
+    original,
+    before,
+    after,
+  };
+}
+
+function record(value: unknown, where: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) {
+    throw wrong(LEDGER_HEADER_SIZE, `${where}: an object`, typeof value);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function range(value: unknown, where: string): Range {
+  const entry = record(value, where);
+  return { address: virtualAddr(count(entry.address, where)), size: count(entry.size, where) };
+}
+
+function text(value: unknown, where: string): string {
+  if (typeof value !== "string" || value.length > 4096) {
+    throw wrong(LEDGER_HEADER_SIZE, `${where}: text`, typeof value);
+  }
+  return value;
+}
+
+function count(value: unknown, where: string): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw wrong(LEDGER_HEADER_SIZE, `${where}: a whole number`, String(value));
+  }
+  return value;
+}
+
+function hex(value: unknown, where: string): Uint8Array {
+  if (typeof value !== "string" || !/^([0-9a-f]{2}){1,16}$/.test(value)) {
+    throw wrong(LEDGER_HEADER_SIZE, `${where}: 1 to 16 bytes in hexadecimal`, String(value));
+  }
+  return Uint8Array.from(Buffer.from(value, "hex"));
+}
+
+export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+const wrong = (offset: number, expected: string, found: string): FormatError =>
+  new FormatError({ what: "ledger", offset, expected, found });

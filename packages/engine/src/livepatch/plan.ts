@@ -1,0 +1,312 @@
+/**
+ * Steps 1 to 5 without their effects: everything that can be known before the process is touched.
+ */
+import { toVirtualAddr, type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { FormatError } from "../bytes/format-error.ts";
+import { type Layout, planLayout } from "../link/layout.ts";
+import { type LinkedImage, linkObject } from "../link/relocate.ts";
+import { type InjectedCall, SYSCALL } from "../process/injected-call.ts";
+import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import type { Hotpatch } from "./hotpatch.ts";
+import { roomSizeFor } from "./injection.ts";
+import { checkOriginalCode, planJumps, withOriginals } from "./jumps.ts";
+import { encodeLedger, type Ledger, type LedgerEntry } from "./ledger.ts";
+import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
+import { checkPatchable, describe, findModule } from "./locate.ts";
+import { choosePlace } from "./place.ts";
+import { createResolver, linkOrder } from "./resolve.ts";
+import type { CodeRange } from "./safety.ts";
+import { isSealIntact } from "./seal.ts";
+import { findSpareRoom, type SpareRoom } from "./spare-room.ts";
+import { MAPPING_NAME, type PresentPatch, type Target } from "./target.ts";
+
+const PAGE_SIZE = 4096;
+const PROT = { "r--": 1, "rw-": 3, "r-x": 5 } as const;
+const MAP_PRIVATE_FIXED_NOREPLACE = 0x10_0002;
+const MFD_CLOEXEC = 1;
+const MFD_EXEC = 0x10; // Linux 6.3; before, the kernel does not know the flag.
+
+export interface ApplyPlan {
+  readonly module: LoadedModule;
+  readonly ledger: Ledger;
+  readonly image: LinkedImage;
+  readonly room: SpareRoom;
+  readonly name: string;
+  readonly calls: readonly InjectedCall[];
+  /** The last range that the calls map: when it is there, all are. */
+  readonly lastMapped: { readonly start: VirtualAddr; readonly end: VirtualAddr };
+  /** Code that must not be on any stack when the entries are switched. */
+  readonly ranges: readonly CodeRange[];
+  readonly superseded: PresentPatch | undefined;
+}
+
+/** Everything that applying will do, or why it will not be done. Nothing is changed. */
+export function planApply(
+  target: Target,
+  hotpatch: Hotpatch,
+  kernel: { readonly knowsMfdExec: boolean },
+): ApplyPlan | Refusal {
+  const { image, patches } = target;
+  const { description } = hotpatch;
+  try {
+    if (!isSealIntact(hotpatch.bytes)) {
+      return refuse(
+        "bad-hotpatch",
+        `the file of hotpatch ${description.id} was altered: its digest does not fit its content`,
+        "fetch or build the hotpatch file again",
+      );
+    }
+    const blocked = checkPatchable(image) ?? checkPresent(target, hotpatch);
+    if (blocked) return blocked;
+    const module = findModule(image, description.target);
+    if (isRefusal(module)) return module;
+    const superseded = patches.find((patch) => patch.ledger.buildId === description.target.buildId);
+    const read = withOriginals(target.read, superseded?.ledger.entries ?? []);
+    const changed =
+      checkTextRelocations(module) ?? checkOriginalCode(module, description.functions, read);
+    if (changed) return changed;
+    return planImage({ target, hotpatch, module, superseded, read, kernel });
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return refuse(
+      "bad-hotpatch",
+      `hotpatch ${description.id} or a module of ${describe(image)}: ${error.message}`,
+      "build the hotpatch file again",
+    );
+  }
+}
+
+interface ImageRequest {
+  readonly target: Target;
+  readonly hotpatch: Hotpatch;
+  readonly module: LoadedModule;
+  readonly superseded: PresentPatch | undefined;
+  /** The process's memory without the jumps of the hotpatch that is superseded. */
+  readonly read: ReadMemory;
+  readonly kernel: { readonly knowsMfdExec: boolean };
+}
+
+function planImage(request: ImageRequest): ApplyPlan | Refusal {
+  const { target, hotpatch, module } = request;
+  const { description } = hotpatch;
+  const layout = planLayout(hotpatch.object);
+  if (isRefusal(layout)) return layout;
+  const ledgerSize = ledgerSizeMax(request);
+  const start = choosePlace({
+    mappings: target.image.mappings,
+    start: module.start,
+    end: module.end,
+    size: ledgerSize + layout.size,
+    taken: [],
+  });
+  if (start === undefined) {
+    return refuse(
+      "no-room-near-module",
+      `${describe(target.image)} has no ${ledgerSize + layout.size} free bytes within 2 GiB of ${module.path}`,
+      "a restart with the fixed package is needed for this process",
+    );
+  }
+  const base = virtualAddr(start + ledgerSize);
+  const resolve = createResolver({
+    modules: linkOrder(target.image.modules, target.read),
+    target: module,
+    references: description.references,
+    readMemory: target.read,
+  });
+  const replaced = new Map(
+    description.functions.map((entry) => [
+      entry.replacement,
+      toVirtualAddr(entry.address, module.bias),
+    ]),
+  );
+  const linked = linkObject(hotpatch.object, layout, base, resolve, replaced);
+  if (isRefusal(linked)) return linked;
+  const jumps = planJumps({
+    module,
+    functions: description.functions,
+    symbols: linked.symbols,
+    read: request.read,
+  });
+  if (isRefusal(jumps)) return jumps;
+  const mapping = planMapping({ ...request, layout, start, ledgerSize });
+  if (isRefusal(mapping)) return mapping;
+  const ledger: Ledger = {
+    id: description.id,
+    sequence: description.sequence,
+    buildId: description.target.buildId,
+    module: module.path,
+    start,
+    size: ledgerSize + layout.size,
+    text: segmentRange(linked, "r-x"),
+    ehFrame: linked.ehFrame ?? { address: base, size: 0 },
+    spareRoom: mapping.room,
+    supersedes: request.superseded?.ledger.id ?? null,
+    entries: planEntries(jumps, request.superseded, target.read),
+  };
+  return {
+    module,
+    ledger,
+    image: linked,
+    ...mapping,
+    ranges: rangesInTheWay(request, mapping.room),
+    superseded: request.superseded,
+  };
+}
+
+/** Refuses what is in the process already: the same hotpatch or a newer one. */
+function checkPresent(target: Target, { description }: Hotpatch): Refusal | undefined {
+  const process = describe(target.image);
+  for (const { ledger } of target.patches) {
+    if (ledger.id === description.id) {
+      return refuse(
+        "already-applied",
+        `${process} has hotpatch ${ledger.id} already`,
+        `nothing to do; see: suture status --pid ${target.pid}`,
+      );
+    }
+    if (ledger.buildId === description.target.buildId && ledger.sequence > description.sequence) {
+      return refuse(
+        "newer-applied",
+        `${process} has hotpatch ${ledger.id}, sequence ${ledger.sequence}; this one has ${description.sequence}`,
+        `nothing to do, hotpatches are cumulative; to go back: suture revert --pid ${target.pid} ${ledger.id}`,
+      );
+    }
+  }
+  return undefined;
+}
+
+/** Code that the loader changes cannot be compared with what the hotpatch was built from. */
+function checkTextRelocations(module: LoadedModule): Refusal | undefined {
+  const changed = module.mappings.some((mapping) => mapping.executable && mapping.writable);
+  if (!changed) return undefined;
+  return refuse(
+    "text-relocations",
+    `${module.path} has code that is writable`,
+    "a restart with the fixed package is needed for this process",
+  );
+}
+
+/** The entries of the new hotpatch, and those of the superseded one that it leaves as they were. */
+function planEntries(
+  jumps: readonly Omit<LedgerEntry, "before">[],
+  superseded: PresentPatch | undefined,
+  read: ReadMemory,
+): LedgerEntry[] {
+  const entries = jumps.map((jump) => ({
+    ...jump,
+    before: read(jump.address, jump.original.length) ?? jump.original,
+  }));
+  for (const old of superseded?.ledger.entries ?? []) {
+    if (entries.some((entry) => entry.address === old.address)) continue;
+    entries.push({ ...old, before: old.after, after: old.original });
+  }
+  return entries;
+}
+
+function planMapping(request: {
+  readonly target: Target;
+  readonly hotpatch: Hotpatch;
+  readonly layout: Layout;
+  readonly start: VirtualAddr;
+  readonly ledgerSize: number;
+  readonly kernel: { readonly knowsMfdExec: boolean };
+}): Pick<ApplyPlan, "room" | "name" | "calls" | "lastMapped"> | Refusal {
+  const { target, layout, start, ledgerSize, kernel } = request;
+  const name = `${MAPPING_NAME}${request.hotpatch.description.id}`;
+  const parts = [
+    { protection: "r--" as const, offset: 0, size: ledgerSize },
+    ...layout.segments.map((segment) => ({ ...segment, offset: segment.offset + ledgerSize })),
+  ].filter((part) => part.size > 0);
+  const callsWith = (nameAddress: number): InjectedCall[] => [
+    {
+      number: SYSCALL.memfd_create,
+      args: [nameAddress, MFD_CLOEXEC | (kernel.knowsMfdExec ? MFD_EXEC : 0)],
+      keep: true,
+    },
+    { number: SYSCALL.ftruncate, args: ["kept", ledgerSize + layout.size] },
+    ...parts.map((part) => ({
+      number: SYSCALL.mmap,
+      args: [
+        start + part.offset,
+        part.size,
+        PROT[part.protection],
+        MAP_PRIVATE_FIXED_NOREPLACE,
+        "kept" as const,
+        part.offset,
+      ],
+    })),
+    { number: SYSCALL.close, args: ["kept"] },
+  ];
+  const size = roomSizeFor(callsWith(0), name);
+  const room = findSpareRoom(target.image.modules, target.read, size);
+  if (room === undefined) {
+    return refuse(
+      "no-room-for-call",
+      `no module of ${describe(target.image)} has ${size} unused bytes behind its code`,
+      "a restart with the fixed package is needed for this process",
+    );
+  }
+  const last = parts[parts.length - 1] as (typeof parts)[number]; // The ledger is always there.
+  return {
+    room,
+    name,
+    calls: callsWith(room.address),
+    lastMapped: {
+      start: virtualAddr(start + last.offset),
+      end: virtualAddr(start + last.offset + last.size),
+    },
+  };
+}
+
+function rangesInTheWay(request: ImageRequest, room: SpareRoom): CodeRange[] {
+  const { module, hotpatch, superseded } = request;
+  const ranges: CodeRange[] = hotpatch.description.functions.flatMap((replaced) =>
+    [replaced, ...replaced.parts].map((part) => ({
+      name: replaced.name,
+      start: toVirtualAddr(part.address, module.bias),
+      end: virtualAddr(toVirtualAddr(part.address, module.bias) + part.size),
+    })),
+  );
+  ranges.push({
+    name: "an injected call",
+    start: room.address,
+    end: virtualAddr(room.address + room.size),
+  });
+  if (superseded) ranges.push(textRange(superseded));
+  return ranges;
+}
+
+/** The code of a hotpatch in the process. */
+export const textRange = ({ ledger }: PresentPatch): CodeRange => ({
+  name: `hotpatch ${ledger.id}`,
+  start: ledger.text.address,
+  end: virtualAddr(ledger.text.address + ledger.text.size),
+});
+
+function segmentRange(
+  image: LinkedImage,
+  protection: string,
+): { address: VirtualAddr; size: number } {
+  const segment = image.segments.find((candidate) => candidate.protection === protection);
+  return {
+    address: virtualAddr(image.base + (segment?.offset ?? 0)),
+    size: segment?.bytes.length ?? 0,
+  };
+}
+
+/** The ledger holds addresses that depend on its own size, so room for it is reckoned before. */
+function ledgerSizeMax({ module, hotpatch, superseded }: ImageRequest): number {
+  const escaped = (text: string): number => text.length * 6;
+  const names = [
+    ...hotpatch.description.functions.map((entry) => entry.name),
+    ...(superseded?.ledger.entries ?? []).map((entry) => entry.name),
+  ];
+  const entries = names.reduce((size, name) => size + 192 + escaped(name), 0);
+  return alignToPage(1024 + escaped(module.path) + entries);
+}
+
+/** The ledger's bytes as they are written before the switch. */
+export const preparedLedger = (plan: ApplyPlan): Uint8Array =>
+  encodeLedger(plan.ledger, "prepared");
+
+const alignToPage = (size: number): number => Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;

@@ -1,0 +1,158 @@
+/**
+ * What a killed command left in a process: finished or undone.
+ *
+ *     no ledger                 the memory was mapped, nothing more       free it
+ *     prepared                  nothing was switched                      free it
+ *     switching, all new        only the record is missing                record it
+ *     switching, else           some entries may be new                   put back, free it
+ *     reverting                 some entries may be original              put back, free it
+ *     applied, old still there  the superseded hotpatch is not in use     free the old one
+ *
+ * Bytes of an injected call that stayed behind a module's code are cleared, too.
+ */
+
+import { virtualAddr } from "../bytes/address.ts";
+import type { ThreadStop } from "../process/thread-stop.ts";
+import { isRefusal, type Refusal } from "../refusals.ts";
+import { createUnwinder } from "../unwind/unwinder.ts";
+import { recordState, withStop } from "./apply.ts";
+import { EntryWriter } from "./jumps.ts";
+import { checkPatchable } from "./locate.ts";
+import { removeMemory } from "./removal.ts";
+import { putBack, type RevertOptions, revertPatch } from "./revert.ts";
+import { StackCheck } from "./safety.ts";
+import { findUsedRooms, type SpareRoom } from "./spare-room.ts";
+import { switchEntries } from "./switch-entries.ts";
+import {
+  type Context,
+  describe,
+  findUnfinished,
+  type PresentPatch,
+  type Target,
+} from "./target.ts";
+import { unwindModules } from "./unwind-modules.ts";
+
+export interface RecoverReport {
+  readonly pid: number;
+  /** Sentences about what was done, or why it could not be. */
+  readonly actions: readonly string[];
+}
+
+/** Finishes or undoes; undefined where there is nothing to do. */
+export function recoverTarget(
+  context: Context,
+  target: Target,
+  options: RevertOptions,
+): RecoverReport | Refusal | undefined {
+  const unfinished = findUnfinished(target.image.mappings, target.read);
+  const interrupted = target.patches.filter((patch) => needsWork(target, patch));
+  const rooms = findUsedRooms(target.image.modules, target.read);
+  if (unfinished.length + interrupted.length + rooms.length === 0) return undefined;
+  const blocked = checkPatchable(target.image);
+  if (blocked) return blocked;
+  return withStop(context, target, (stop) => {
+    const actions = clearRooms(context, target, stop, rooms, options);
+    for (const range of unfinished) {
+      const left = removeMemory({ context, target, stop, range, entries: [] });
+      actions.push(left ? left.detail : "freed memory that an interrupted apply had mapped");
+    }
+    for (const patch of interrupted)
+      actions.push(recoverPatch(context, target, stop, patch, options));
+    return { pid: target.pid, actions };
+  });
+}
+
+function needsWork(target: Target, patch: PresentPatch): boolean {
+  return patch.state !== "applied" || supersededOf(target, patch) !== undefined;
+}
+
+function supersededOf(target: Target, { ledger }: PresentPatch): PresentPatch | undefined {
+  return target.patches.find((other) => other.ledger.id === ledger.supersedes);
+}
+
+function recoverPatch(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  patch: PresentPatch,
+  options: RevertOptions,
+): string {
+  const { ledger, state } = patch;
+  const old = supersededOf(target, patch);
+  switch (state) {
+    case "applied": {
+      const left = old && removeMemory({ context, target, stop, range: old, entries: [] });
+      return left ? left.detail : `finished applying ${ledger.id}: freed ${ledger.supersedes}`;
+    }
+    case "switching":
+      if (holds(target, patch)) {
+        recordState(target, ledger.start, "applied");
+        if (old) removeMemory({ context, target, stop, range: old, entries: [] });
+        return `finished applying ${ledger.id}`;
+      }
+      return undo(context, target, stop, patch, old, options);
+    case "prepared":
+      return undo(context, target, stop, patch, old, options);
+    case "reverting": {
+      const report = revertPatch(context, target, stop, patch, options);
+      return isRefusal(report)
+        ? `could not finish reverting ${ledger.id}: ${report.detail}`
+        : `finished reverting ${ledger.id}`;
+    }
+  }
+}
+
+function undo(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  patch: PresentPatch,
+  old: PresentPatch | undefined,
+  options: RevertOptions,
+): string {
+  const { ledger } = patch;
+  // Without the superseded hotpatch in the process its jumps lead nowhere.
+  const which = ledger.supersedes === null || old ? "before" : "original";
+  const report = putBack(context, target, stop, patch, which, options);
+  if (isRefusal(report)) return `could not undo applying ${ledger.id}: ${report.detail}`;
+  const entries = old ? [] : ledger.entries;
+  const left = removeMemory({ context, target, stop, range: patch, entries });
+  return left ? left.detail : `undid the interrupted apply of ${ledger.id}`;
+}
+
+/** True when every entry is as the hotpatch wants it. */
+export function holds(target: Target, { ledger }: PresentPatch): boolean {
+  const entries = ledger.entries.map(({ address, after }) => ({ address, bytes: after }));
+  return new EntryWriter(target.memory, entries).isWritten();
+}
+
+/** Through a stop like any other switch: a thread with a signal handler may still be inside. */
+function clearRooms(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  rooms: readonly SpareRoom[],
+  options: RevertOptions,
+): string[] {
+  return rooms.map((room) => {
+    const entries = [{ address: room.address, bytes: new Uint8Array(room.size) }];
+    const writer = new EntryWriter(target.memory, entries);
+    const end = virtualAddr(room.address + room.size);
+    const report = switchEntries({
+      context,
+      stop,
+      check: new StackCheck({
+        libc: context.libc,
+        pid: target.pid,
+        unwinder: createUnwinder(unwindModules(target.image, target.patches, target.read)),
+        ranges: [{ name: "an injected call", start: room.address, end }],
+        mappings: target.image.mappings,
+      }),
+      writer,
+      undo: writer,
+      timeoutMs: options.timeoutMs,
+      process: describe(target.image),
+    });
+    return isRefusal(report) ? report.detail : "cleared the code of an interrupted injected call";
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * Taking a hotpatch's memory out of a process that no longer uses it.
+ *
+ * The pages of the module that had jumps in them are private copies now. Where such a page is again
+ * what the file has, the copy is dropped too (MADV_DONTNEED), and the page is the file's as before.
+ */
+import { toFileAddr, type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { addressBytes } from "../elf/file.ts";
+import { type InjectedCall, SYSCALL } from "../process/injected-call.ts";
+import type { ThreadStop } from "../process/thread-stop.ts";
+import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { injectCalls, leaveRoom, roomSizeFor } from "./injection.ts";
+import { type LedgerEntry, toHex } from "./ledger.ts";
+import { findSpareRoom, ROOM_MARK, type SpareRoom } from "./spare-room.ts";
+import { type Context, describe, moduleAt, type Target } from "./target.ts";
+
+const PAGE_SIZE = 4096;
+const MADV_DONTNEED = 4;
+/** Calls of one injection; more pages take several. */
+const CALLS_MAX = 12;
+const NAME = `${ROOM_MARK}removal`;
+
+/** Unmaps `range` and drops the private copies of the pages that hold `entries`. */
+export function removeMemory(request: {
+  readonly context: Context;
+  readonly target: Target;
+  readonly stop: ThreadStop;
+  readonly range: { readonly start: VirtualAddr; readonly end: VirtualAddr };
+  readonly entries: readonly LedgerEntry[];
+}): Refusal | undefined {
+  const { context, target, stop, range } = request;
+  const drop = { number: SYSCALL.madvise, args: [0, 0, 0] };
+  const size = roomSizeFor(
+    Array.from({ length: CALLS_MAX }, () => drop),
+    NAME,
+  );
+  const room = findSpareRoom(target.image.modules, target.read, size);
+  if (room === undefined) {
+    return refuse(
+      "no-room-for-call",
+      `no module of ${describe(target.image)} has ${size} unused bytes behind its code`,
+      "the hotpatch is no longer in use; its memory is freed when the process ends",
+    );
+  }
+  const calls = pagesToDrop(target, request.entries, room).map((page) => ({
+    number: SYSCALL.madvise,
+    args: [page, PAGE_SIZE, MADV_DONTNEED],
+  }));
+  const unmap = { number: SYSCALL.munmap, args: [range.start, range.end - range.start] };
+  // The unmapping comes last: when the memory is gone, everything before it is done.
+  return runInBatches(request, room, [...calls, unmap], () => {
+    return target.memory.read(range.start, 1) === undefined;
+  });
+}
+
+function runInBatches(
+  request: { readonly context: Context; readonly target: Target; readonly stop: ThreadStop },
+  room: SpareRoom,
+  calls: readonly InjectedCall[],
+  unmapped: () => boolean,
+): Refusal | undefined {
+  const { context, target, stop } = request;
+  for (let at = 0; at < calls.length; at += CALLS_MAX) {
+    const batch = calls.slice(at, at + CALLS_MAX);
+    const last = at + CALLS_MAX >= calls.length;
+    const thread = injectCalls({
+      stop,
+      memory: target.memory,
+      room,
+      name: NAME,
+      calls: batch,
+      done: last ? unmapped : () => true,
+      pause: () => context.libc.sleepMicroseconds(50),
+    });
+    if (isRefusal(thread)) return thread;
+    leaveRoom(context, stop, target.memory, room, thread);
+  }
+  return undefined;
+}
+
+/** The pages that are the file's content again, but for the one that the call itself runs in. */
+function pagesToDrop(target: Target, entries: readonly LedgerEntry[], room: SpareRoom): number[] {
+  const pages = new Set<number>();
+  for (const entry of entries) {
+    pages.add(entry.address - (entry.address % PAGE_SIZE));
+    const last = entry.address + entry.original.length - 1;
+    pages.add(last - (last % PAGE_SIZE));
+  }
+  pages.delete(room.address - (room.address % PAGE_SIZE));
+  return [...pages].filter((page) => isAsInFile(target, virtualAddr(page)));
+}
+
+function isAsInFile(target: Target, page: VirtualAddr): boolean {
+  const module = moduleAt(target.image.modules, page);
+  if (module === undefined) return false;
+  const inFile = addressBytes(module.elf, toFileAddr(page, module.bias), PAGE_SIZE);
+  const inMemory = target.read(page, PAGE_SIZE);
+  return inFile !== undefined && inMemory !== undefined && toHex(inFile) === toHex(inMemory);
+}

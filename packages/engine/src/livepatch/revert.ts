@@ -1,0 +1,115 @@
+/**
+ * Taking a hotpatch back: stop, check that no thread is in the new code, put the original bytes
+ * at the entries, go on, and free the memory. The process is then as it was before.
+ */
+import type { ThreadStop } from "../process/thread-stop.ts";
+import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { createUnwinder } from "../unwind/unwinder.ts";
+import { recordState, withStop } from "./apply.ts";
+import { EntryWriter } from "./jumps.ts";
+import { checkPatchable } from "./locate.ts";
+import { textRange } from "./plan.ts";
+import { collectGarbage } from "./rehearse.ts";
+import { removeMemory } from "./removal.ts";
+import { StackCheck } from "./safety.ts";
+import { type SwitchReport, switchEntries } from "./switch-entries.ts";
+import { type Context, describe, type PresentPatch, type Target } from "./target.ts";
+import { unwindModules } from "./unwind-modules.ts";
+
+export interface RevertReport extends SwitchReport {
+  readonly pid: number;
+  readonly id: string;
+  readonly functions: readonly string[];
+  /** Set when the code is reverted but its memory could not be freed yet. */
+  readonly memoryLeft?: Refusal;
+}
+
+export interface RevertOptions {
+  readonly timeoutMs: number;
+  readonly onStep: (step: string) => void;
+}
+
+/** Reverts the hotpatch `id`, or refuses with the process as it was. */
+export function revertInTarget(
+  context: Context,
+  target: Target,
+  id: string,
+  options: RevertOptions,
+): RevertReport | Refusal {
+  const patch = target.patches.find((present) => present.ledger.id === id);
+  if (patch === undefined) {
+    const present = target.patches.map(({ ledger }) => ledger.id).join(", ");
+    return refuse(
+      "not-applied",
+      `${describe(target.image)} does not have hotpatch ${id}; it has ${present || "none"}`,
+      "list what is applied with: suture status",
+    );
+  }
+  const blocked = checkPatchable(target.image);
+  if (blocked) return blocked;
+  return withStop(context, target, (stop) => revertPatch(context, target, stop, patch, options));
+}
+
+/** Puts back the originals and frees the memory. Also finishes what a killed command began. */
+export function revertPatch(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  patch: PresentPatch,
+  options: RevertOptions,
+): RevertReport | Refusal {
+  const { ledger } = patch;
+  options.onStep("switching");
+  const report = putBack(context, target, stop, patch, "original", options);
+  if (isRefusal(report)) return report;
+  options.onStep("freeing");
+  context.faultPoint("reverted");
+  const memoryLeft = removeMemory({ context, target, stop, range: patch, entries: ledger.entries });
+  context.faultPoint("freed");
+  return {
+    ...report,
+    pid: target.pid,
+    id: ledger.id,
+    functions: ledger.entries.map((entry) => entry.name),
+    ...(memoryLeft && { memoryLeft }),
+  };
+}
+
+/** Writes `original` or `before` at every entry while no thread is in the new code. */
+export function putBack(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  patch: PresentPatch,
+  which: "original" | "before",
+  options: RevertOptions,
+): SwitchReport | Refusal {
+  const { ledger } = patch;
+  const bytesOf = (field: "original" | "before" | "after") =>
+    new EntryWriter(
+      target.memory,
+      ledger.entries.map((entry) => ({ address: entry.address, bytes: entry[field] })),
+    );
+  const check = new StackCheck({
+    libc: context.libc,
+    pid: target.pid,
+    unwinder: createUnwinder(unwindModules(target.image, target.patches, target.read)),
+    ranges: [textRange(patch)],
+    mappings: target.image.mappings,
+  });
+  const writer = bytesOf(which);
+  collectGarbage();
+  recordState(target, ledger.start, "reverting");
+  const report = switchEntries({
+    context,
+    stop,
+    check,
+    writer,
+    undo: bytesOf("after"),
+    timeoutMs: options.timeoutMs,
+    process: describe(target.image),
+  });
+  // The hotpatch stays in force when a thread was in the way.
+  if (isRefusal(report)) recordState(target, ledger.start, "applied");
+  return report;
+}

@@ -1,0 +1,119 @@
+/**
+ * Steps 6 to 8: stop all threads, see that none is in the way, write the entries, let go.
+ *
+ * Between the first interrupt and the last resume nothing is allocated on purpose, no file is
+ * opened and nothing is decided that could have been decided before.
+ */
+import type { ThreadStop } from "../process/thread-stop.ts";
+import { type Refusal, refuse } from "../refusals.ts";
+import type { EntryWriter } from "./jumps.ts";
+import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, STOP_DEADLINE_MS } from "./limits.ts";
+import type { Conflict, StackCheck } from "./safety.ts";
+import type { Context } from "./target.ts";
+
+export interface SwitchReport {
+  /** From the first interrupt to the last thread's going on, in microseconds. */
+  readonly stopUs: number;
+  readonly threads: number;
+  readonly attempts: number;
+}
+
+export interface SwitchRequest {
+  readonly context: Context;
+  readonly stop: ThreadStop;
+  readonly check: StackCheck;
+  readonly writer: EntryWriter;
+  /** Undoes what the writer wrote, should the kernel refuse in the middle. */
+  readonly undo: EntryWriter;
+  readonly timeoutMs: number;
+  /** For messages: `process 12 (redis-server)`. */
+  readonly process: string;
+}
+
+/** Tries until it succeeds or the time is over; then says who was in the way. */
+export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
+  const { stop, check, context } = request;
+  const until = performance.now() + request.timeoutMs;
+  let backoffMs = BACKOFF_FIRST_MS;
+  for (let attempts = 1; ; attempts++) {
+    stop.sortByActivity();
+    check.conflicts.length = 0;
+    context.faultPoint("before-stop");
+    const begin = performance.now();
+    const outcome = stop.stop({ deadlineMs: STOP_DEADLINE_MS, check: check.check });
+    if (outcome.outcome === "stopped") {
+      context.faultPoint("stopped");
+      const written = writeAll(request);
+      context.faultPoint("switched");
+      const threads = stop.resume();
+      const stopUs = (performance.now() - begin) * 1000;
+      context.faultPoint("resumed");
+      if (!written) return notWritten(request.process);
+      return { stopUs, threads, attempts };
+    }
+    if (outcome.outcome === "gone") {
+      return refuse("process-gone", `${request.process} ended meanwhile`, "nothing to do");
+    }
+    if (outcome.outcome === "group-stop") {
+      return refuse(
+        "process-stopped",
+        `${request.process} was stopped by a signal`,
+        "continue it with kill -CONT and try again",
+      );
+    }
+    if (performance.now() > until) {
+      return outcome.outcome === "deadline"
+        ? slowThread(request.process, outcome.tid)
+        : inTheWay(request.process, check.conflicts);
+    }
+    waitMs(context, stop, backoffMs);
+    backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
+  }
+}
+
+/** Waits while signals are handed on to the seized threads. */
+export function waitMs(context: Context, stop: ThreadStop, milliseconds: number): void {
+  const until = performance.now() + milliseconds;
+  do {
+    stop.pump();
+    context.libc.sleepMicroseconds(200);
+  } while (performance.now() < until);
+}
+
+function writeAll({ writer, undo, context }: SwitchRequest): boolean {
+  for (let index = 0; index < writer.count; index++) {
+    if (!writer.write(index)) {
+      for (let back = 0; back < index; back++) undo.write(back);
+      return false;
+    }
+    context.faultPoint("switching");
+  }
+  return true;
+}
+
+function inTheWay(process: string, conflicts: readonly Conflict[]): Refusal {
+  const who = conflicts
+    .map(({ tid, function: name, certain }) =>
+      certain ? `thread ${tid} is in ${name}` : `thread ${tid} may be in ${name}`,
+    )
+    .join(", ");
+  return refuse(
+    "function-on-stack",
+    `${process}: ${who}`,
+    "try again when the service is less busy, or with a longer --timeout; a function that never returns needs a restart",
+  );
+}
+
+const slowThread = (process: string, tid: number): Refusal =>
+  refuse(
+    "threads-did-not-stop",
+    `${process}: thread ${tid} did not stop in time`,
+    `look what it waits for: cat /proc/${tid}/wchan /proc/${tid}/stack; then try again`,
+  );
+
+const notWritten = (process: string): Refusal =>
+  refuse(
+    "not-permitted",
+    `the kernel does not let the code of ${process} be written`,
+    "look at the kernel's proc_mem.force_override parameter and at security modules",
+  );
