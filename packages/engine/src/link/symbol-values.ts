@@ -23,6 +23,9 @@ export type ResolvedSymbol =
 /** The value of a symbol, by its index in the object's symbol table. */
 export type SymbolValues = (symbolIndex: number) => ResolvedSymbol | Refusal;
 
+const bad = (detail: string): Refusal =>
+  refuse("bad-hotpatch", detail, "Build the hotpatch again from its source and its fix.");
+
 /** Values of symbols by index, each asked for once. */
 export function createSymbolValues(
   layout: Layout,
@@ -41,6 +44,7 @@ export function createSymbolValues(
     switch (symbol.st_shndx) {
       case SHN.SHN_UNDEF:
         if (symbol.name === "_GLOBAL_OFFSET_TABLE_") return address(base + layout.got);
+        if (symbol.name === "") return bad(`${nameOf(symbol)} has neither name nor place`);
         return weakIsZero(symbol, resolve(symbol.name));
       case SHN.SHN_ABS:
         return address(symbol.st_value);
@@ -49,11 +53,7 @@ export function createSymbolValues(
       default: {
         const offset = placed.get(symbol.st_shndx);
         if (offset !== undefined) return address(base + offset + symbol.st_value);
-        return refuse(
-          "bad-hotpatch",
-          `${nameOf(symbol)} is in a section that is not part of the program`,
-          "Build the hotpatch again from its source and its fix.",
-        );
+        return bad(`${nameOf(symbol)} is in a section that is not part of the program`);
       }
     }
   };
@@ -94,11 +94,7 @@ export function originalEntries(
     );
     const [symbol] = found;
     if (!symbol || found.length > 1)
-      return refuse(
-        "bad-hotpatch",
-        `the object defines the replacement ${name} ${found.length} times`,
-        "Build the hotpatch again from its source and its fix.",
-      );
+      return bad(`the object defines the replacement ${name} ${found.length} times`);
     entries.set(placeKey(symbol.st_shndx, symbol.st_value), original);
   }
   return entries;
