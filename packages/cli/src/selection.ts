@@ -1,7 +1,8 @@
 /** Which processes and which file a command line means. */
+import type { Hotpatch, Refusal } from "@suture/engine";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { failed, type Outcome } from "./outcome.ts";
-import type { EngineParts, Hotpatch, ProcessSummary, Refusal, Report } from "./parts.ts";
+import type { EngineParts, ProcessSummary } from "./parts.ts";
 
 /** The PIDs of `--pid`, which may be given several times. Throws UsageError. */
 export function pidsOf(args: Arguments): number[] {
@@ -80,6 +81,18 @@ export const noProcess = (target: Hotpatch["description"]["target"]): Outcome =>
 export const listOfPids = (pids: readonly number[]): string =>
   `${pids.length === 1 ? "process" : "processes"} ${pids.join(", ")}`;
 
-export const pauseText = ({ pauseUs, threads, attempts }: Report): string =>
-  `stopped for ${pauseUs.toFixed(0)} µs, ${threads} ${threads === 1 ? "thread" : "threads"}` +
-  (attempts > 1 ? `, at the ${attempts}. attempt` : "");
+/** How long the processes stood still: each by itself, the longest of several. */
+export function stopText(
+  reports: readonly { readonly stopUs: number; readonly threads: number }[],
+): string {
+  const longestUs = Math.max(...reports.map(({ stopUs }) => stopUs));
+  const threads = reports.reduce((sum, report) => sum + report.threads, 0);
+  const longest = reports.length > 1 ? " at most" : "";
+  return `stopped for ${longestUs.toFixed(0)} µs${longest}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+}
+
+/** Progress of work on several processes. */
+export const stepsOf =
+  (context: Context) =>
+  (step: string, pid: number): void =>
+    context.progress(`process ${pid}: ${step}`);

@@ -21,9 +21,9 @@ test("lays out columns without limit where no width is known", () => {
 
 test("cuts the widest columns first, and none below its minimum", () => {
   expect(formatTable(COLUMNS, ROWS, 30)).toEqual([
-    "  PID  NAME         WHY",
-    "    7  short        a reason …",
-    "12345  a-long-name  none",
+    "  PID  NAME        WHY",
+    "    7  short       a reason o…",
+    "12345  a-long-na…  none",
   ]);
   for (const width of [19, 1])
     expect(formatTable(COLUMNS, ROWS, width)).toEqual([

@@ -6,10 +6,11 @@ import {
   mappers,
   noProcess,
   onlyPositional,
-  pauseText,
   pidsOrAll,
   readHotpatch,
   refusedOutcome,
+  stepsOf,
+  stopText,
   timeoutOf,
 } from "../selection.ts";
 
@@ -36,7 +37,7 @@ export const apply: Command = {
 async function run(args: Arguments, context: Context): Promise<Outcome> {
   const path = onlyPositional(args, "FILE");
   const chosen = pidsOrAll(args);
-  const options = { ...timeoutOf(args), onStep: context.progress };
+  const options = { ...timeoutOf(args), onStep: stepsOf(context) };
   const parts = await context.engine();
   const read = readHotpatch(path, context, parts);
   if ("outcome" in read) return read.outcome;
@@ -50,17 +51,17 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
       : chosen;
   if (pids.length === 0 && fitting.length > 0) {
     const text = `${id} is already in all ${fitting.length} processes that it fits`;
-    return done({ id, pids }, line(text));
+    return done({ id, processes: [] }, line(text));
   }
   if (pids.length === 0) return noProcess(target);
   const recovered = recoverProcesses(parts.engine, pids);
-  const report = parts.engine.apply(pids, hotpatch, options);
-  if (parts.isRefusal(report)) return refusedOutcome(report, { recovered });
+  const reports = parts.engine.apply(pids, hotpatch, options);
+  if (parts.isRefusal(reports)) return refusedOutcome(reports, { recovered });
   return done(
-    { id, pids, report, recovered },
+    { id, processes: reports, recovered },
     ...recoveredBlocks(recovered),
     line(`applied ${id}: ${functions.length} functions, ${listOfPids(pids)}`),
-    line(pauseText(report)),
+    line(stopText(reports)),
     line(`undo with: suture revert ${pids.map((pid) => `--pid ${pid}`).join(" ")} ${id}`),
   );
 }

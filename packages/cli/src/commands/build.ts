@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
+import type { BuildRequest } from "@suture/builder";
 import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
 import { done, failed, line, type Outcome } from "../outcome.ts";
-import type { BuildRequest } from "../parts.ts";
 import { describe } from "./inspect.ts";
 
 export const build: Command = {

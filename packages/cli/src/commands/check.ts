@@ -1,3 +1,4 @@
+import type { CheckReport } from "@suture/engine";
 import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
 import { done, line, type Outcome } from "../outcome.ts";
 import { recoveredBlocks, recoverProcesses } from "../recovery.ts";
@@ -24,11 +25,11 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   if ("outcome" in read) return read.outcome;
   const { hotpatch } = read;
   const recovered = recoverProcesses(parts.engine, pids);
-  const reports: object[] = [];
+  const reports: CheckReport[] = [];
   for (const pid of pids) {
     const report = parts.engine.check(pid, hotpatch);
     if (parts.isRefusal(report)) return refusedOutcome({ pid, ...report }, { recovered });
-    reports.push({ pid, ...report });
+    reports.push(report);
   }
   const { id, functions } = hotpatch.description;
   const names = functions.map(({ name }) => name).join(", ");

@@ -1,3 +1,4 @@
+import type { Hotpatch } from "@suture/engine";
 import {
   type HotpatchManifest,
   MANIFEST_SECTION,
@@ -6,7 +7,7 @@ import {
 } from "@suture/release";
 import type { Arguments, Command, Context } from "../command.ts";
 import { type Block, done, line, type Outcome, table } from "../outcome.ts";
-import type { EngineParts, Hotpatch } from "../parts.ts";
+import type { EngineParts } from "../parts.ts";
 import { onlyPositional, readHotpatch, refusedOutcome } from "../selection.ts";
 
 export const inspect: Command = {

@@ -38,6 +38,10 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
 export const patchableText = ({ patchable }: ProcessSummary): string =>
   patchable === true ? "yes" : `no: ${patchable.refused}`;
 
+/** The Build-ID of the program itself. */
+const buildIdOf = ({ executable, modules }: ProcessSummary): string =>
+  modules.find(({ path }) => path === executable)?.buildId ?? "-";
+
 function processTable(processes: readonly ProcessSummary[]): Block {
   if (processes.length === 0) return line("no process of a program was found");
   return table(
@@ -46,15 +50,15 @@ function processTable(processes: readonly ProcessSummary[]): Block {
       { title: "PATCHABLE" },
       { title: "BUILD-ID", cutTo: 9 },
       { title: "HOTPATCHES", cutTo: 10 },
-      { title: "COMMAND", cutTo: 10 },
+      { title: "EXECUTABLE", cutTo: 16 },
     ],
     processes.map(
       (process): Row => [
         `${process.pid}`,
         patchableText(process),
-        process.buildId ?? "-",
+        buildIdOf(process),
         process.applied.join(" ") || "-",
-        process.command || process.executable,
+        process.executable || process.command,
       ],
     ),
   );

@@ -1,12 +1,14 @@
+import type { Engine } from "@suture/engine";
 import type { Arguments, Command, Context } from "../command.ts";
 import { done, failed, line, type Outcome } from "../outcome.ts";
 import { recoveredBlocks, recoverProcesses } from "../recovery.ts";
 import {
   listOfPids,
   onlyPositional,
-  pauseText,
   pidsOrAll,
   refusedOutcome,
+  stepsOf,
+  stopText,
   timeoutOf,
 } from "../selection.ts";
 
@@ -33,7 +35,7 @@ export const revert: Command = {
 async function run(args: Arguments, context: Context): Promise<Outcome> {
   const id = onlyPositional(args, "ID");
   const chosen = pidsOrAll(args);
-  const options = { ...timeoutOf(args), onStep: context.progress };
+  const options = { ...timeoutOf(args), onStep: stepsOf(context) };
   const { engine, isRefusal } = await context.engine();
   const pids =
     chosen === "all"
@@ -47,12 +49,26 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
     });
   }
   const recovered = recoverProcesses(engine, pids);
-  const report = engine.revert(pids, id, options);
-  if (isRefusal(report)) return refusedOutcome(report, { recovered });
+  const reports = engine.revert(pids, id, options);
+  if (isRefusal(reports)) {
+    const outcome = refusedOutcome(reports, { recovered });
+    const left = pids.filter((pid) => hasHotpatch(engine.status(pid), id));
+    // The processes before the refused one are reverted: that is no longer "nothing changed".
+    return left.length === pids.length || pids.length === 1
+      ? outcome
+      : { ...outcome, exit: "failed", document: { ...outcome.document, left } };
+  }
+  const unfreed = reports.flatMap(({ pid, memoryLeft }) =>
+    memoryLeft ? [line(`process ${pid}: its memory is not freed yet: ${memoryLeft.detail}`)] : [],
+  );
   return done(
-    { id, pids, report, recovered },
+    { id, processes: reports, recovered },
     ...recoveredBlocks(recovered),
     line(`reverted ${id}: ${listOfPids(pids)}`),
-    line(pauseText(report)),
+    line(stopText(reports)),
+    ...unfreed,
   );
 }
+
+const hasHotpatch = (status: ReturnType<Engine["status"]>, id: string): boolean =>
+  !("refused" in status) && status.some((hotpatch) => hotpatch.id === id);

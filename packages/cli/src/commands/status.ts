@@ -46,12 +46,12 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
 function statusTable(processes: readonly ProcessStatus[]) {
   const rows = processes.flatMap(({ pid, hotpatches }) =>
     hotpatches.map(
-      ({ id, sequence, state, functions, pages }): Row => [
+      ({ id, sequence, state, inForce, functions, size }): Row => [
         `${pid}`,
         id,
         `${sequence}`,
-        state,
-        `${pages}`,
+        inForce || state !== "applied" ? state : "applied, not in force",
+        `${Math.ceil(size / 1024)} KiB`,
         functions.map(({ name }) => name).join(" "),
       ],
     ),
@@ -63,7 +63,7 @@ function statusTable(processes: readonly ProcessStatus[]) {
       { title: "HOTPATCH", cutTo: 16 },
       { title: "SEQUENCE", align: "right" },
       { title: "STATE" },
-      { title: "PAGES", align: "right" },
+      { title: "MEMORY", align: "right" },
       { title: "FUNCTIONS", cutTo: 12 },
     ],
     rows,

@@ -1,0 +1,35 @@
+/**
+ * What the main job plays with: a server with a known fault, how to start it, how its hotpatch is
+ * built, and what shows the fault from outside. redis-scene.ts and line-server-scene.ts make one.
+ */
+export interface Scene {
+  /** Says what runs: name, version, where it came from. */
+  readonly title: string;
+  /** The arguments of the program; the server listens on the loopback address only. */
+  readonly program: string;
+  readonly args: (port: number) => readonly string[];
+  /** The arguments of `suture build`. */
+  readonly build: readonly string[];
+  readonly triggers: readonly Trigger[];
+}
+
+/** Something that a client can do from outside, and that shows a fault without harm. */
+export interface Trigger {
+  readonly cve: string;
+  readonly what: string;
+  /** Asks the server; gives what it answered in a few words. */
+  readonly show: (port: number) => Promise<string>;
+  /** The answer of a server with the fault. */
+  readonly faulty: string;
+  /** What the answer of a server without the fault begins with. */
+  readonly fixed: string;
+}
+
+/** Where the job may put things, and whom it tells what it does. */
+export interface Stage {
+  /** Removed at the end. */
+  readonly folder: string;
+  /** Kept between runs. */
+  readonly cacheFolder: string;
+  readonly say: (text: string) => void;
+}
