@@ -1,12 +1,7 @@
+import type { FileAddr } from "../bytes/address.ts";
 import { createReader } from "../bytes/reader.ts";
 import { DT, SHT, SIZE } from "./constants.ts";
-import {
-  type DynamicEntry,
-  dynamicEntries,
-  dynamicStrings,
-  dynamicTable,
-  dynamicValue,
-} from "./dynamic.ts";
+import { type DynamicEntry, dynamicEntries, dynamicStrings, dynamicTable } from "./dynamic.ts";
 import { type ElfFile, sectionBytes } from "./file.ts";
 import { createStringTable, type StringTable } from "./string-table.ts";
 import { type ElfSymbol, parseSymbolTable } from "./symbol-table.ts";
@@ -91,7 +86,7 @@ function partsFromSegments(elf: ElfFile): Parts | undefined {
   const entries = dynamicEntries(elf);
   const symbols = dynamicTable(elf, entries, DT.DT_SYMTAB);
   if (symbols === undefined) return undefined;
-  const count = symbolCount(elf, entries);
+  const count = symbolCount(elf, entries, symbols.address);
   const table = (tag: number): Uint8Array => dynamicTable(elf, entries, tag)?.bytes ?? NONE;
   return {
     symbols: createReader(symbols.bytes, "DT_SYMTAB").bytes(0, count * SIZE.sym),
@@ -102,21 +97,40 @@ function partsFromSegments(elf: ElfFile): Parts | undefined {
   };
 }
 
-/** Only the hash tables say how many symbols there are. */
-function symbolCount(elf: ElfFile, entries: readonly DynamicEntry[]): number {
+/** Only the hash tables say how many symbols there are, and a GNU one not if all are undefined. */
+function symbolCount(elf: ElfFile, entries: readonly DynamicEntry[], symbols: FileAddr): number {
   const hash = dynamicTable(elf, entries, DT.DT_HASH);
   if (hash !== undefined) return createReader(hash.bytes, "DT_HASH").u32(4); // nchain
   const gnuHash = dynamicTable(elf, entries, DT.DT_GNU_HASH);
-  if (gnuHash !== undefined) return gnuHashCount(gnuHash.bytes);
-  return dynamicValue(entries, DT.DT_SYMTAB) === undefined ? 0 : 1;
+  return (
+    (gnuHash === undefined ? undefined : gnuHashCount(gnuHash.bytes)) ??
+    Math.floor(roomBehind(entries, symbols) / SIZE.sym)
+  );
+}
+
+const TABLES: readonly number[] = [
+  DT.DT_STRTAB,
+  DT.DT_GNU_HASH,
+  DT.DT_VERSYM,
+  DT.DT_VERDEF,
+  DT.DT_VERNEED,
+  DT.DT_RELA,
+  DT.DT_JMPREL,
+];
+
+/** Bytes up to the next table, for tables do not overlap. In practice it is the string table. */
+function roomBehind(entries: readonly DynamicEntry[], address: FileAddr): number {
+  const behind = entries.filter(({ d_tag, d_val }) => TABLES.includes(d_tag) && d_val > address);
+  return behind.length === 0 ? 0 : Math.min(...behind.map(({ d_val }) => d_val)) - address;
 }
 
 /**
  * One more than the last symbol of a GNU hash table: header (nbuckets, symoffset, bloom_size,
  * bloom_shift), bloom words of 8 bytes, buckets with the first symbol of each chain, then one
- * hash value for each symbol from symoffset on, whose lowest bit ends its chain.
+ * hash value for each symbol from symoffset on, whose lowest bit ends its chain. Undefined where
+ * no symbol is hashed.
  */
-function gnuHashCount(bytes: Uint8Array): number {
+function gnuHashCount(bytes: Uint8Array): number | undefined {
   const reader = createReader(bytes, "DT_GNU_HASH");
   const [bucketCount, symbolOffset, bloomCount] = [reader.u32(0), reader.u32(4), reader.u32(8)];
   const buckets = 16 + bloomCount * 8;
@@ -125,7 +139,7 @@ function gnuHashCount(bytes: Uint8Array): number {
   for (let index = 0; index < bucketCount; index++) {
     last = Math.max(last, reader.u32(buckets + index * 4));
   }
-  if (last < symbolOffset) return symbolOffset;
+  if (last === 0 || last < symbolOffset) return undefined;
   const chains = buckets + bucketCount * 4;
   while ((reader.u32(chains + (last - symbolOffset) * 4) & 1) === 0) last++;
   return last + 1;
