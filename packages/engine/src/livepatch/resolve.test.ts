@@ -1,0 +1,306 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fileAddr, loadBias } from "../bytes/address.ts";
+import { PT } from "../elf/constants.ts";
+import { parseElf, parseElfImage } from "../elf/file.ts";
+import { symbolTable } from "../elf/symbol.ts";
+import { parseMaps } from "../process/maps.ts";
+import { isRefusal } from "../refusals.ts";
+import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
+import type { SymbolReference } from "./patch-description.ts";
+import { createResolver, linkOrder } from "./resolve.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "suture-resolve-"));
+const children: { child: ChildProcess; memory: number }[] = [];
+afterAll(() => {
+  for (const { child, memory } of children) {
+    child.kill("SIGKILL");
+    closeSync(memory);
+  }
+  rmSync(folder, { recursive: true });
+});
+
+const hasTools = (() => {
+  try {
+    execFileSync("gcc", ["--version"]);
+    return true;
+  } catch {
+    if (process.env.CI) throw new Error("gcc is missing");
+    console.warn("SKIPPED: gcc is missing, nothing of the resolver is tested");
+    return false;
+  }
+})();
+
+const sources = join(import.meta.dirname, "resolver-host");
+
+interface Host {
+  readonly said: ReadonlyMap<string, number>;
+  readonly modules: readonly LoadedModule[];
+  readonly readMemory: ReadMemory;
+  readonly send: (line: string) => void;
+  readonly answer: () => Promise<string>;
+  module(name: string): LoadedModule;
+}
+
+/** Builds the program and its libraries in a folder of their own, which it gives. */
+function build(flags: readonly string[]): string {
+  const cwd = mkdtempSync(join(folder, "host-"));
+  const gcc = (...args: string[]) => execFileSync("gcc", ["-O2", ...args], { cwd });
+  const source = (name: string) => join(sources, name);
+  writeFileSync(join(cwd, "one.map"), "ONE_1 { global: *; }; ONE_2 { } ONE_1;");
+  const shared = ["-fPIC", "-shared", ...flags.filter((flag) => flag.startsWith("-Wl,"))];
+  const script = "-Wl,--version-script=one.map,-soname,libone.so";
+  gcc(...shared, source("one.c"), script, "-o", "libone.so");
+  gcc(...shared, source("plugin.c"), "-L.", "-lone", "-o", "plugin.so");
+  gcc(...flags, source("main.c"), "-L.", "-lone", "-Wl,-rpath,$ORIGIN", "-o", "host");
+  return cwd;
+}
+
+/** A running program that has said all its addresses. */
+async function startHost(flags: string[]): Promise<Host> {
+  const cwd = build(flags);
+  const child = spawn(join(cwd, "host"), [join(cwd, "plugin.so")], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, LD_BIND_NOW: "" },
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async (): Promise<string> => String((await lines.next()).value);
+  const said = new Map<string, number>();
+  for (let line = await answer(); line !== "ready"; line = await answer()) {
+    const match = /^(.*) ([0-9a-f]+)$/.exec(line);
+    if (!match) throw new Error(`the host said ${line}`);
+    said.set(match[1] as string, Number(BigInt.asIntN(64, BigInt(`0x${match[2]}`))));
+  }
+  const memory = openSync(`/proc/${child.pid}/mem`, "r");
+  children.push({ child, memory });
+  const readMemory: ReadMemory = (address, size) => {
+    const bytes = Buffer.alloc(size);
+    try {
+      return readSync(memory, bytes, 0, size, address) === size ? bytes : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  const modules = readModules(child.pid ?? 0, readMemory);
+  const module = (name: string): LoadedModule => {
+    const found = modules.find((candidate) => candidate.name === name);
+    if (!found) throw new Error(`no module ${name}`);
+    return found;
+  };
+  return {
+    said,
+    modules,
+    readMemory,
+    answer,
+    module,
+    send: (line) => child.stdin?.write(`${line}\n`),
+  };
+}
+
+function readModules(pid: number, readMemory: ReadMemory): LoadedModule[] {
+  const maps = parseMaps(readFileSync(`/proc/${pid}/maps`, "utf8"));
+  const paths = new Set(maps.filter((map) => map.executable).map(({ path }) => path));
+  return [...paths].flatMap((path): LoadedModule[] => {
+    const mappings = maps.filter((map) => map.path === path);
+    const [first, last] = [mappings[0], mappings.at(-1)];
+    if (!first || !last || !/^\/|vdso/.test(path)) return [];
+    const vdso = path === "[vdso]" && readMemory(first.start, last.end - first.start);
+    const elf = vdso ? parseElfImage(vdso) : parseElf(readFileSync(path));
+    const low = elf.segments.find(({ p_type }) => p_type === PT.PT_LOAD)?.p_vaddr ?? 0;
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const bias = loadBias(first.start - (low - (low % 4096)));
+    return [{ path, name, elf, bias, start: first.start, end: last.end, mappings }];
+  });
+}
+
+const dynamic = (name: string, version?: string): SymbolReference => ({
+  symbol: "x",
+  kind: "dynamic",
+  name,
+  ...(version !== undefined && { version }),
+});
+
+function resolve(host: Host, target: string, reference: SymbolReference) {
+  const { readMemory } = host;
+  const modules = linkOrder(host.modules, readMemory);
+  return createResolver({
+    modules,
+    target: host.module(target),
+    references: [reference],
+    readMemory,
+  })(reference.symbol);
+}
+
+function addressOf(host: Host, target: string, reference: SymbolReference): number {
+  const found = resolve(host, target, reference);
+  if (isRefusal(found)) throw new Error(`${found.refused}: ${found.detail}`);
+  if (found.kind !== "address") throw new Error("thread-local");
+  return found.address;
+}
+
+const FLAG_SETS = [
+  "-fPIE -pie -Wl,-z,lazy",
+  "-fPIE -pie -Wl,-z,now -Wl,--hash-style=sysv",
+  "-fno-pie -no-pie -Wl,-z,lazy -Wl,--hash-style=both",
+  "-fno-pie -no-pie -Wl,-z,now -fno-plt -O1",
+];
+
+describe.runIf(hasTools).each(FLAG_SETS)("a program built with %s", (flags) => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await startHost(flags.split(" "));
+  });
+  const said = (name: string): number => {
+    const value = host.said.get(name);
+    if (value === undefined) throw new Error(`the host did not say ${name}`);
+    return value;
+  };
+
+  test("its modules are in the dynamic linker's order", () => {
+    const names = linkOrder(host.modules, host.readMemory).map(({ name }) => name);
+    expect(names.filter((name) => name !== "[vdso]")).toEqual([
+      "host",
+      "libone.so",
+      "libc.so.6",
+      "ld-linux-x86-64.so.2",
+      "plugin.so",
+    ]);
+    expect(linkOrder(host.modules, () => undefined).map(({ name }) => name)).toEqual([
+      "host",
+      "libone.so",
+      "libc.so.6",
+      "ld-linux-x86-64.so.2",
+    ]);
+  });
+
+  test.each([
+    ["plain", "plain"],
+    ["table", "table"],
+    ["shared_data", "shared_data"],
+    ["shared_data", "shared_data&"],
+    ["interposed", "interposed"],
+    ["environ", "environ"],
+    ["realpath", "realpath"],
+    ["stdout", "stdout&"],
+    ["__tls_get_addr", "__tls_get_addr"],
+    ["strcmp", "strcmp&"],
+  ])("%s is where the program sees it", (name, oracle) => {
+    for (const target of ["host", "libone.so", "plugin.so"])
+      expect(addressOf(host, target, dynamic(name)), target).toBe(said(oracle));
+  });
+
+  test.each(["memcpy", "strlen", "used_choice"])(
+    "the indirect function %s is what it became",
+    (name) => {
+      expect(addressOf(host, "host", dynamic(name))).toBe(said(name));
+    },
+  );
+
+  test.each([
+    ["versioned", "ONE_1"],
+    ["versioned", "ONE_2"],
+    ["hidden_only", "ONE_1"],
+    ["realpath", "GLIBC_2.2.5"],
+  ])("%s has the version %s", (name, version) => {
+    const address = addressOf(host, "host", dynamic(name, version));
+    expect(address).toBe(said(`${name}@${version}`));
+  });
+
+  test("a version that nobody defines is missing", () => {
+    for (const reference of [dynamic("versioned", "ONE_3"), dynamic("nowhere_at_all")])
+      expect(resolve(host, "host", reference)).toMatchObject({ refused: "missing-symbol" });
+  });
+
+  test("a reference without version takes the one that the target asks for", () => {
+    expect(addressOf(host, "host", dynamic("versioned"))).toBe(said("versioned@ONE_2"));
+  });
+
+  test("a module loaded later comes last, but is found", () => {
+    expect(addressOf(host, "plugin.so", dynamic("plain"))).toBe(said("plain"));
+    expect(addressOf(host, "plugin.so", dynamic("only_in_plugin"))).toBe(said("only_in_plugin"));
+  });
+
+  test("an indirect function that nobody used is unresolved, where binding is lazy", () => {
+    const found = resolve(host, "host", dynamic("unused_choice"));
+    if (flags.includes("-Wl,-z,lazy"))
+      expect(found).toMatchObject({
+        refused: "unresolved-ifunc",
+        detail: "unused_choice of libone.so",
+      });
+    else expect(found).toMatchObject({ kind: "address", address: said("used_choice") });
+  });
+
+  const tls = (target: string, name: string) => {
+    const symbol = symbolTable(host.module(target).elf).find((entry) => entry.name === name);
+    return resolve(host, target, {
+      symbol: "x",
+      kind: "module-tls",
+      offset: symbol?.st_value ?? NaN,
+    });
+  };
+
+  test("thread-local variables of the executable", () => {
+    for (const name of ["main_tls", "main_static", "main_aligned"])
+      expect(tls("host", name)).toMatchObject({
+        threadPointerOffset: said(`tp ${name}`),
+        moduleId: 1,
+      });
+  });
+
+  test("thread-local variables of libraries", () => {
+    expect(tls("libone.so", "one_static")).toMatchObject({
+      threadPointerOffset: said("tp one_static"),
+    });
+    expect(tls("libone.so", "one_local")).toMatchObject({ moduleId: said("id one") });
+    expect(tls("plugin.so", "plugin_tls")).toMatchObject({ moduleId: said("id plugin") });
+    for (const target of ["host", "libone.so", "plugin.so"])
+      expect(resolve(host, target, dynamic("one_dynamic"))).toMatchObject({
+        threadPointerOffset: said("tp one_dynamic"),
+        moduleId: said("id one"),
+      });
+    expect(resolve(host, "host", dynamic("errno", "GLIBC_PRIVATE"))).toMatchObject({
+      threadPointerOffset: said("tp errno"),
+    });
+  });
+
+  test("a module without thread-local variables has none", () => {
+    const reference = { symbol: "x", kind: "module-tls", offset: 0 } as const;
+    expect(resolve(host, "ld-linux-x86-64.so.2", reference)).toMatchObject({
+      refused: "unresolved-tls",
+    });
+  });
+
+  test("addresses of the module count from its bias, up to the end of .bss", () => {
+    const { elf, bias } = host.module("host");
+    const big = symbolTable(elf).find(({ name }) => name === "big_bss");
+    const end = (big?.st_value ?? 0) + (big?.st_size ?? 0);
+    const at = (address: number) =>
+      resolve(host, "host", { symbol: "x", kind: "module", address: fileAddr(address) });
+    expect(at(end - 1)).toEqual({ kind: "address", address: said("big_bss") - 1 });
+    expect(bias === 0).toBe(flags.includes("-no-pie"));
+    expect(at(end + (1 << 24))).toMatchObject({ refused: "missing-symbol" });
+  });
+
+  test("an indirect function of the target itself is what it became", () => {
+    const resolver = (target: string, name: string): SymbolReference => {
+      const found = symbolTable(host.module(target).elf).find((entry) => entry.name === name);
+      return { symbol: name, kind: "module", address: fileAddr(found?.st_value ?? Number.NaN) };
+    };
+    const choice = resolver("libone.so", "used_choice");
+    expect(addressOf(host, "libone.so", choice)).toBe(said("used_choice"));
+    const own = resolver("host", "static_choice");
+    expect(addressOf(host, "host", own)).toBe(said("static_choice"));
+  });
+});
