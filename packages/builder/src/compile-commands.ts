@@ -45,6 +45,15 @@ export function commandsOfRuns(
   return distinct(commands);
 }
 
+/** The absolute paths of what the recorded runs linked. */
+export function linkedFiles(runs: readonly RecordedRun[]): readonly string[] {
+  const files = runs.flatMap(({ directory, argv }) => {
+    const { links, output } = parseArguments(argv.slice(1));
+    return links ? [resolve(directory, output ?? "a.out")] : [];
+  });
+  return [...new Set(files)].sort();
+}
+
 /**
  * Reads a compile_commands.json (clang's "JSON Compilation Database Format Specification").
  *

@@ -1,4 +1,5 @@
 /** Opens the program or library that is patched, with the best symbols that are there. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { buildId, type ElfFile, ET, FormatError, parseElf, symbolTable } from "./engine.ts";
@@ -13,32 +14,37 @@ export interface OpenedModule {
 
 /**
  * Opens `image`, the bytes of `binary` before any build, with the symbols of `debugFile`, of
- * itself, or of what stands at `binary` now if that has the same Build-ID.
+ * itself, or of one of the files that a build linked, whichever of the same Build-ID has some.
  */
 export async function openModule(
-  files: { readonly binary: string; readonly debugFile?: string },
+  files: {
+    readonly binary: string;
+    readonly debugFile?: string;
+    readonly linked: readonly string[];
+  },
   image: Uint8Array,
 ): Promise<OpenedModule | BuildRefusal> {
   const elf = openElf(image, files.binary);
   if (isBuildRefusal(elf)) return elf;
   const id = buildId(elf);
   if (id === undefined) return refuseNoBuildId(files.binary);
-  const now = await readFile(files.binary);
-  const rebuilt = !now.equals(image) || false;
-  const candidates: ElfFile[] = [elf];
-  for (const bytes of [
-    ...(files.debugFile === undefined ? [] : [await readFile(files.debugFile)]),
-    now,
-  ]) {
-    const candidate = openElf(bytes, files.debugFile ?? files.binary);
-    if (!isBuildRefusal(candidate) && buildId(candidate) === id) candidates.push(candidate);
-  }
-  const named = candidates.find((candidate) => symbolTable(candidate).length > 0);
+  const linked = await openWithBuildId(files.linked, id);
+  const debug = files.debugFile === undefined ? [] : await openWithBuildId([files.debugFile], id);
+  const named = [...debug, elf, ...linked].find((candidate) => symbolTable(candidate).length > 0);
   if (named === undefined) return refuseNoSymbols(files.binary);
-  return {
-    module: createModule(elf, { named, buildId: id, name: basename(files.binary) }),
-    rebuilt,
-  };
+  const name = basename(files.binary);
+  return { module: createModule(elf, { named, buildId: id, name }), rebuilt: linked.length > 0 };
+}
+
+/** Those of the files that are there and have this Build-ID. */
+async function openWithBuildId(paths: readonly string[], id: string): Promise<readonly ElfFile[]> {
+  const found: ElfFile[] = [];
+  for (const path of paths) {
+    if (!existsSync(path)) continue;
+    const elf = openElf(await readFile(path), path);
+    if (!isBuildRefusal(elf) && buildId(elf) === id) found.push(elf);
+  }
+  return found;
 }
 
 /** The module of an image and a file of the same build that has symbols. */

@@ -6,7 +6,7 @@ import { assembleHotpatch, unitsInModule } from "./assemble.ts";
 import { compareTrees } from "./changed-files.ts";
 import { generatorFiles } from "./changed-units.ts";
 import { compileBoth, readAllDependencies } from "./compare-trees.ts";
-import { commandsOfRuns, parseCompileCommands } from "./compile-commands.ts";
+import { commandsOfRuns, linkedFiles, parseCompileCommands } from "./compile-commands.ts";
 import type { CompileCommand } from "./compiler-arguments.ts";
 import { createCompilerWrapper } from "./compiler-wrapper.ts";
 import { restoreLineNumbers } from "./fixed-tree.ts";
@@ -28,8 +28,9 @@ export async function buildFromTree(
   await mkdir(request.cacheFolder, { recursive: true });
   const scratch = await mkdtemp(join(await realpath(request.cacheFolder), "tree-"));
   try {
-    const commands = await recordCommands(request, { source, scratch }, progress);
-    if (isBuildRefusal(commands)) return commands;
+    const recorded = await recordCommands(request, { source, scratch }, progress);
+    if (isBuildRefusal(recorded)) return recorded;
+    const { commands } = recorded;
     const root = commonRoot([source, ...commands.map(({ directory }) => directory)]);
     if (root.split(sep).filter((part) => part !== "").length < 2) return refuseRoot(root);
     progress(`copying ${root}`);
@@ -44,14 +45,23 @@ export async function buildFromTree(
       path: join(below, change.path),
     }));
     await restoreLineNumbers({ root, fixedRoot, changes });
-    return await build(request, { commands, root, fixedRoot, changes, scratch, image }, progress);
+    return await build(
+      request,
+      { ...recorded, root, fixedRoot, changes, scratch, image },
+      progress,
+    );
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-interface PreparedTree {
+interface RecordedBuild {
   readonly commands: readonly CompileCommand[];
+  /** What a build made just now; empty where its commands were given. */
+  readonly linked: readonly string[];
+}
+
+interface PreparedTree extends RecordedBuild {
   readonly root: string;
   readonly fixedRoot: string;
   readonly changes: Awaited<ReturnType<typeof compareTrees>>;
@@ -64,14 +74,14 @@ async function build(
   tree: PreparedTree,
   progress: Progress,
 ): Promise<BuildResult> {
-  const { commands, root, scratch } = tree;
+  const { commands, root } = tree;
   const { env } = request;
   progress(`reading what ${commands.length} units are made of`);
   const units = await readAllDependencies(commands, { recordedRoot: root, root, env });
   const compiled = await compileBoth({ ...tree, units, env }, progress);
   if (isBuildRefusal(compiled)) return compiled;
   progress("finding the units in the program");
-  const opened = await openModule(request, tree.image);
+  const opened = await openModule({ ...request, linked: tree.linked }, tree.image);
   if (isBuildRefusal(opened)) return opened;
   const placed = unitsInModule(compiled, opened.module);
   if (isBuildRefusal(placed)) return placed;
@@ -108,12 +118,13 @@ async function recordCommands(
   request: TreeRequest,
   { source, scratch }: { readonly source: string; readonly scratch: string },
   progress: Progress,
-): Promise<readonly CompileCommand[] | BuildRefusal> {
+): Promise<RecordedBuild | BuildRefusal> {
   if (request.compileCommands !== undefined) {
     const text = await readFile(request.compileCommands, "utf8");
     const base = dirname(resolve(request.compileCommands));
     const commands = parseCompileCommands(text, { base, exists: existsSync });
-    return isBuildRefusal(commands) ? commands : realDirectories(commands);
+    if (isBuildRefusal(commands)) return commands;
+    return { commands: await realDirectories(commands), linked: [] };
   }
   if (request.buildCommand === undefined) {
     return refuseBuild("bad-compile-commands", {
@@ -137,8 +148,10 @@ async function recordCommands(
       next: "make the build command succeed in the source folder",
     });
   }
-  const commands = commandsOfRuns(await wrapper.readRuns(), existsSync);
-  if (isBuildRefusal(commands) || commands.length > 0) return commands;
+  const runs = await wrapper.readRuns();
+  const commands = commandsOfRuns(runs, existsSync);
+  if (isBuildRefusal(commands)) return commands;
+  if (commands.length > 0) return { commands, linked: linkedFiles(runs) };
   return refuseBuild("nothing-recorded", {
     name: shown,
     detail: "it called no compiler by its plain name (gcc, cc, clang ...)",
@@ -148,7 +161,7 @@ async function recordCommands(
 
 async function realDirectories(
   commands: readonly CompileCommand[],
-): Promise<readonly CompileCommand[] | BuildRefusal> {
+): Promise<readonly CompileCommand[]> {
   return Promise.all(
     commands.map(async (command) => {
       const directory = await realpath(command.directory).catch(() => command.directory);

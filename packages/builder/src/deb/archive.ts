@@ -1,0 +1,138 @@
+/**
+ * The package archive, through apt with folders of its own.
+ *
+ * apt keeps checking signatures and hashes as it is configured on the machine; only its sources,
+ * lists and downloads are ours.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type BuildRefusal, refuseBuild } from "../refusals.ts";
+import type { ArchiveOptions } from "../request.ts";
+import { type CommandResult, failureText, runCommand } from "../run-command.ts";
+import { withSourceLines, withSourcePackages } from "./apt-sources.ts";
+import { type ControlRecord, parseControlRecords } from "./control-records.ts";
+
+/** How old the archive's lists may be before they are fetched again, in milliseconds. */
+const listsAgeMaxMs = 6 * 60 * 60 * 1000;
+
+export interface Archive {
+  /** `-o` options that make apt programs use this archive. */
+  readonly aptOptions: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** All source records of a source package or of the source of a binary package. */
+  readonly sourceRecords: (name: string) => Promise<readonly ControlRecord[]>;
+  readonly binaryRecords: (name: string) => Promise<readonly ControlRecord[]>;
+  /** Downloads into a folder; undefined when done, else why not. */
+  readonly fetchSource: (wanted: NamedVersion, folder: string) => Promise<BuildRefusal | undefined>;
+  readonly fetchBinary: (wanted: NamedVersion, folder: string) => Promise<BuildRefusal | undefined>;
+}
+
+export interface NamedVersion {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Opens the archive that the machine's apt sources name, with fresh lists. */
+export async function openArchive(
+  place: {
+    readonly folder: string;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly options: ArchiveOptions;
+  },
+  progress: (step: string) => void,
+): Promise<Archive | BuildRefusal> {
+  const { folder } = place;
+  const env = { ...place.env, LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" };
+  const parts = join(folder, "sources");
+  await writeSources(place.options.sources ?? "/etc/apt", parts);
+  for (const name of ["lists/partial", "cache/archives/partial"]) {
+    await mkdir(join(folder, name), { recursive: true });
+  }
+  const aptOptions = [
+    ["Dir::Etc::SourceList", "/dev/null"],
+    ["Dir::Etc::SourceParts", parts],
+    ["Dir::State::Lists", join(folder, "lists")],
+    ["Dir::Cache", join(folder, "cache")],
+    ["Acquire::Languages", "none"],
+    // The private folders may be where apt's own unprivileged user cannot write.
+    ["APT::Sandbox::User", "root"],
+  ].flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+  const apt = (argv: readonly string[], cwd?: string): Promise<CommandResult> =>
+    runCommand([argv[0] ?? "", ...aptOptions, ...argv.slice(1)], {
+      env,
+      ...(cwd !== undefined && { cwd }),
+    });
+  const stamp = join(folder, "updated");
+  if (place.options.refresh === true || !(await isFresh(stamp))) {
+    progress("fetching the archive's package lists");
+    const updated = await apt(["apt-get", "update", "-q"]);
+    if (updated.code !== 0) return refuseArchive(updated);
+    await writeFile(stamp, "");
+  }
+  const records = async (argv: readonly string[]): Promise<readonly ControlRecord[]> =>
+    parseControlRecords((await apt(argv)).stdout);
+  return {
+    aptOptions,
+    env,
+    sourceRecords: (name) => records(["apt-cache", "showsrc", name]),
+    binaryRecords: (name) => records(["apt-cache", "show", name]),
+    fetchSource: (wanted, into) =>
+      fetch(wanted, () =>
+        apt(["apt-get", "source", "-q", "--download-only", "--only-source", spec(wanted)], into),
+      ),
+    fetchBinary: (wanted, into) =>
+      fetch(wanted, () => apt(["apt-get", "download", "-q", spec(wanted)], into)),
+  };
+}
+
+const spec = ({ name, version }: NamedVersion): string => `${name}=${version}`;
+
+async function fetch(
+  wanted: NamedVersion,
+  run: () => Promise<CommandResult>,
+): Promise<BuildRefusal | undefined> {
+  const result = await run();
+  if (result.code === 0) return undefined;
+  return refuseBuild("archive-unreachable", {
+    name: `${wanted.name} ${wanted.version}`,
+    detail: failureText(result),
+    next: "try again with fresh package lists, and check the machine's apt sources",
+  });
+}
+
+async function writeSources(from: string, parts: string): Promise<void> {
+  await rm(parts, { recursive: true, force: true });
+  await mkdir(parts, { recursive: true });
+  const folder = join(from, "sources.list.d");
+  const files = [
+    join(from, "sources.list"),
+    ...(existsSync(folder) ? (await readdir(folder)).map((name) => join(folder, name)) : []),
+  ];
+  let number = 0;
+  for (const file of files.filter((path) => existsSync(path)).sort()) {
+    number += 1;
+    const text = await readFile(file, "utf8");
+    if (file.endsWith(".sources")) {
+      await writeFile(join(parts, `${number}.sources`), withSourcePackages(text));
+    } else if (file.endsWith(".list")) {
+      await writeFile(join(parts, `${number}.list`), withSourceLines(text));
+    }
+  }
+}
+
+const isFresh = async (stamp: string): Promise<boolean> =>
+  existsSync(stamp) && Date.now() - (await stat(stamp)).mtimeMs < listsAgeMaxMs;
+
+const refuseArchive = (result: CommandResult): BuildRefusal =>
+  result.spawnError === "ENOENT"
+    ? refuseBuild("missing-tool", {
+        name: "apt-get",
+        detail: "this machine has no apt",
+        next: "build distribution packages on a machine of that distribution",
+      })
+    : refuseBuild("archive-unreachable", {
+        name: "apt-get update",
+        detail: failureText(result),
+        next: "check the network and the machine's apt sources",
+      });

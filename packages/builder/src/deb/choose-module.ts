@@ -1,0 +1,91 @@
+/** Which of a package's programs and libraries the hotpatch is for. */
+import { basename } from "node:path";
+import { type ModuleUnit, unitsInModule } from "../assemble.ts";
+import type { CompiledUnit } from "../compare-trees.ts";
+import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
+import type { DebRequest } from "../request.ts";
+import { openShipped, type ProvenModule } from "./open-shipped.ts";
+import type { Rebuild } from "./rebuild.ts";
+import type { ShippedFile } from "./shipped-files.ts";
+
+export interface ChosenModule extends ProvenModule {
+  readonly units: readonly ModuleUnit[];
+  /** Sentences about other programs that the fix concerns too. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The program that was asked for; else, of those that contain changed units, one that a service
+ * starts, and of these the one with most.
+ */
+export async function chooseModule(
+  request: DebRequest,
+  files: {
+    readonly shipped: readonly ShippedFile[];
+    readonly rebuild: Rebuild;
+    readonly compiled: readonly CompiledUnit[];
+  },
+): Promise<ChosenModule | BuildRefusal> {
+  const candidates = candidatesFor(request, files.shipped);
+  if (isBuildRefusal(candidates)) return candidates;
+  const choices: ChosenModule[] = [];
+  let refusal: BuildRefusal | undefined;
+  for (const shipped of candidates) {
+    const opened = await openShipped(shipped, displayName(request, shipped), files.rebuild);
+    const units = isBuildRefusal(opened) ? opened : unitsInModule(files.compiled, opened.module);
+    if (isBuildRefusal(opened)) refusal = opened;
+    else if (isBuildRefusal(units)) refusal = units;
+    else if (units.length > 0) choices.push({ ...opened, units, notes: [] });
+  }
+  choices.sort(
+    (a, b) =>
+      Number(b.shipped.service !== undefined) - Number(a.shipped.service !== undefined) ||
+      b.units.length - a.units.length,
+  );
+  const [best, ...others] = choices;
+  if (best === undefined) return refusal ?? refuseElsewhere(candidates, files.compiled);
+  const notes = others.map(
+    ({ shipped, units }) =>
+      `${basename(shipped.path)} contains ${units.length} of the changed units too: build one for it with its name as the binary`,
+  );
+  return { ...best, notes };
+}
+
+function candidatesFor(
+  { binary }: DebRequest,
+  shipped: readonly ShippedFile[],
+): readonly ShippedFile[] | BuildRefusal {
+  const wanted = binary?.replace(/^\/+/, "");
+  const fitting = shipped.filter(
+    ({ names }) =>
+      wanted === undefined || names.some((name) => name === wanted || basename(name) === wanted),
+  );
+  // Copies of one program in one package have one Build-ID; a service's name is preferred.
+  const distinct = new Map<string, ShippedFile>();
+  for (const file of fitting) {
+    const known = distinct.get(file.buildId);
+    if (known === undefined || (known.service === undefined && file.service !== undefined)) {
+      distinct.set(file.buildId, file);
+    }
+  }
+  if (distinct.size > 0) return [...distinct.values()];
+  return refuseBuild("not-in-binary", {
+    name: binary ?? "the package",
+    detail: "its binary packages have no such program or shared library",
+    next: `choose one of: ${shipped.flatMap(({ names }) => names).join(", ")}`,
+  });
+}
+
+/** The name that people know it by: as it was asked for, or as its service starts it. */
+const displayName = ({ binary }: DebRequest, shipped: ShippedFile): string =>
+  basename(binary ?? shipped.service ?? shipped.path);
+
+const refuseElsewhere = (
+  candidates: readonly ShippedFile[],
+  compiled: readonly CompiledUnit[],
+): BuildRefusal =>
+  refuseBuild("not-in-binary", {
+    name: candidates.map(({ path }) => path).join(", "),
+    detail: `no changed unit is part of it: ${compiled.map(({ unit }) => unit.name).join(", ")}`,
+    next: "give the program or library that these units are linked into",
+  });

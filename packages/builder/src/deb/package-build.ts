@@ -1,0 +1,183 @@
+/** Builds a hotpatch for a program or library of a distribution's package. */
+import { cp, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Fix } from "@suture/release";
+import { assembleHotpatch, type ChangedName } from "../assemble.ts";
+import { type ChangedFile, compareTrees } from "../changed-files.ts";
+import { generatorFiles } from "../changed-units.ts";
+import { compileBoth } from "../compare-trees.ts";
+import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
+import { attributeFixes } from "../fixes.ts";
+import { addedPatches, cvesIn, type PatchFile, parsePatchFile } from "../patch-file.ts";
+import { type BuildRefusal, isBuildRefusal } from "../refusals.ts";
+import type { BuildResult, DebRequest, Progress } from "../request.ts";
+import { applyPatch, compilerVersion } from "../tree-build.ts";
+import { type Archive, openArchive } from "./archive.ts";
+import { chooseModule } from "./choose-module.ts";
+import { chooseVersions } from "./choose-versions.ts";
+import { obtainRebuild, type Rebuild } from "./rebuild.ts";
+import { obtainShippedFiles } from "./shipped-files.ts";
+import { type CachedSource, obtainSource, readSeries } from "./source-package.ts";
+
+export async function buildFromPackage(
+  asked: DebRequest,
+  progress: Progress,
+): Promise<BuildResult> {
+  const byPatch = (asked.patches ?? []).length > 0;
+  const { to: _, ...withoutTo } = asked;
+  const request = byPatch ? withoutTo : { ...asked, to: asked.to ?? "newest" };
+  await mkdir(request.cacheFolder, { recursive: true });
+  const cacheFolder = join(await realpath(request.cacheFolder), "deb");
+  const place = {
+    folder: join(cacheFolder, "apt"),
+    env: request.env,
+    options: request.archive ?? {},
+  };
+  const archive = await openArchive(place, progress);
+  if (isBuildRefusal(archive)) return archive;
+  const versions = await chooseVersions(request, archive);
+  if (isBuildRefusal(versions)) return versions;
+  const from = await obtainSource(versions.from, { archive, cacheFolder }, progress);
+  if (isBuildRefusal(from)) return from;
+  const to =
+    versions.to === undefined
+      ? undefined
+      : await obtainSource(versions.to, { archive, cacheFolder }, progress);
+  if (to !== undefined && isBuildRefusal(to)) return to;
+  const scratch = await mkdtemp(join(cacheFolder, "work-"));
+  try {
+    const fixed = await prepareFix(request, { from, to, scratch });
+    if (isBuildRefusal(fixed)) return fixed;
+    return await buildBetween(request, { archive, from, fixed, scratch }, progress);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The source with the fix, and what the fix consists of. */
+interface FixedSource {
+  readonly tree: string;
+  readonly label: string;
+  readonly patches: readonly PatchFile[];
+  /** Without patches of their own (a new upstream version) the whole difference is one fix. */
+  readonly cves: readonly string[];
+}
+
+async function prepareFix(
+  request: DebRequest,
+  place: {
+    readonly from: CachedSource;
+    readonly to: CachedSource | undefined;
+    readonly scratch: string;
+  },
+): Promise<FixedSource | BuildRefusal> {
+  const { from, to, scratch } = place;
+  if (to !== undefined) {
+    const names = addedPatches(await readSeries(from.tree), await readSeries(to.tree));
+    const patches = await Promise.all(
+      names.map(async (name) =>
+        parsePatchFile(name, await readFile(join(to.tree, "debian/patches", name), "latin1")),
+      ),
+    );
+    const label = `${to.version.name} ${to.version.version}`;
+    return { tree: to.tree, label, patches, cves: await newCves(from, to) };
+  }
+  const tree = join(scratch, "patched");
+  await cp(from.tree, tree, copyOptions);
+  const patches: PatchFile[] = [];
+  for (const patch of request.patches ?? []) {
+    const failed = await applyPatch(patch, tree, request.env);
+    if (failed !== undefined) return failed;
+    patches.push(parsePatchFile(basename(patch), await readFile(patch, "latin1")));
+  }
+  return { tree, label: patches.map(({ name }) => name).join(", "), patches, cves: [] };
+}
+
+/** CVE ids that only the newer changelog has. */
+async function newCves(from: CachedSource, to: CachedSource): Promise<readonly string[]> {
+  const [before, after] = await Promise.all(
+    [from, to].map(({ tree }) => readFile(join(tree, "debian/changelog"), "utf8")),
+  );
+  const known = cvesIn(before ?? "");
+  return cvesIn(after ?? "").filter((cve) => !known.includes(cve));
+}
+
+async function buildBetween(
+  request: DebRequest,
+  parts: {
+    readonly archive: Archive;
+    readonly from: CachedSource;
+    readonly fixed: FixedSource;
+    readonly scratch: string;
+  },
+  progress: Progress,
+): Promise<BuildResult> {
+  const { archive, from, fixed, scratch } = parts;
+  const changes = await compareTrees(from.tree, fixed.tree, isPackaging);
+  const shipped = await obtainShippedFiles(from, archive, progress);
+  if (isBuildRefusal(shipped)) return shipped;
+  const mayInstall = request.installBuildDependencies !== false;
+  const rebuild = await obtainRebuild(from, { archive, mayInstall }, progress);
+  if (isBuildRefusal(rebuild)) return rebuild;
+  const fixedRoot = await makeFixedRoot(rebuild, { fixed, changes, scratch });
+  const trees = { ...rebuild, fixedRoot, changes, scratch };
+  const compiled = await compileBoth(trees, progress);
+  if (isBuildRefusal(compiled)) return compiled;
+  progress("finding the changed units in what ships");
+  const chosen = await chooseModule(request, { shipped, rebuild, compiled });
+  if (isBuildRefusal(chosen)) return chosen;
+  progress(`comparing functions for ${chosen.module.name} and writing the hotpatch`);
+  const { name, version } = from.version;
+  const compiler = chosen.units[0]?.unit.command.compiler ?? "gcc";
+  const assembled = assembleHotpatch(chosen.units, chosen.module, {
+    package: name,
+    version,
+    sequence: request.sequence ?? 1,
+    source: `${name} ${version}`,
+    fixedBy: fixed.label,
+    compiler: await compilerVersion(compiler, rebuild.env),
+    proof: chosen.proof,
+    fixes: (changed) => fixesOf(fixed, changed),
+  });
+  if (isBuildRefusal(assembled)) return assembled;
+  const generated = generatorFiles(changes).map(
+    (path) => `${path} changes; what the build makes from it was not compared`,
+  );
+  const notes = [...chosen.notes, ...generated];
+  return { ...assembled, notes, binary: chosen.shipped.absolute };
+}
+
+/** A copy of the built tree with the fix, whose unchanged code keeps its line numbers. */
+async function makeFixedRoot(
+  rebuild: Rebuild,
+  fix: {
+    readonly fixed: FixedSource;
+    readonly changes: readonly ChangedFile[];
+    readonly scratch: string;
+  },
+): Promise<string> {
+  const fixedRoot = join(fix.scratch, "fixed");
+  const skipped = join(rebuild.root, "debian");
+  const filter = (path: string): boolean => path !== skipped && !/\.(?:o|lo|a)$/.test(path);
+  await cp(rebuild.root, fixedRoot, { ...copyOptions, filter });
+  const tree = { root: rebuild.root, fixedRoot, changes: fix.changes };
+  await overlayChanges(tree, fix.fixed.tree);
+  await restoreLineNumbers(tree);
+  return fixedRoot;
+}
+
+function fixesOf(fixed: FixedSource, changed: readonly ChangedName[]): readonly Fix[] {
+  if (fixed.patches.length > 0) return attributeFixes(fixed.patches, changed);
+  const files = [...new Set(changed.flatMap(({ changedFiles }) => changedFiles))];
+  const whole = {
+    name: fixed.label,
+    cves: fixed.cves,
+    files: files.map((path) => ({ path, words: new Set<string>() })),
+  };
+  return attributeFixes([whole], changed);
+}
+
+const copyOptions = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
+
+/** What packages a program but is not compiled into it. */
+const isPackaging = (path: string): boolean => /^(?:debian|\.pc|\.git)$/.test(path);
