@@ -70,7 +70,13 @@ describe.skipIf(!hasCompiler)("diff cases", () => {
       for (const object of [before, after]) {
         const self = diffObjects(object, object);
         const { changed, added, vanished, newVariables, callersToMatch } = self;
-        expect([changed, added, vanished, newVariables, callersToMatch]).toEqual([[], [], [], [], []]);
+        expect([changed, added, vanished, newVariables, callersToMatch]).toEqual([
+          [],
+          [],
+          [],
+          [],
+          [],
+        ]);
         expect(self.refusals.filter(({ code }) => code !== "lto")).toEqual([]);
       }
       checkReverse(diff, diffObjects(after, before));

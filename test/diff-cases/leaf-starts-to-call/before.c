@@ -7,4 +7,4 @@ long total(long a, long b, long c) {
   bump(a);
   return a * b + c;
 }
-int plain(void) { bump(1); return 0; }
+void plain(int x) { bump(x * 3); state++; }

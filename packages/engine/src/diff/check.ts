@@ -46,7 +46,7 @@ export function checkLto(...objects: readonly ObjectModel[]): DiffRefusal[] {
   return [
     {
       code: "lto",
-      name: section.name,
+      name: ".gnu.lto_*",
       detail: "the object was compiled with -flto; compile the unit with -fno-lto",
     },
   ];
