@@ -12,10 +12,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { fileAddr, loadBias } from "../bytes/address.ts";
-import { PT } from "../elf/constants.ts";
+import { fileAddr, loadBias, virtualAddr } from "../bytes/address.ts";
+import { PT, STT } from "../elf/constants.ts";
 import { parseElf, parseElfImage } from "../elf/file.ts";
 import { symbolTable } from "../elf/symbol.ts";
+import { planLayout } from "../link/layout.ts";
+import { linkObject } from "../link/relocate.ts";
 import { parseMaps } from "../process/maps.ts";
 import { isRefusal } from "../refusals.ts";
 import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
@@ -187,7 +189,7 @@ describe.runIf(hasTools).each(FLAG_SETS)("a program built with %s", (flags) => {
 
   test.each([
     ["plain", "plain"],
-    ["table", "table"],
+    ["table", "table&"],
     ["shared_data", "shared_data"],
     ["shared_data", "shared_data&"],
     ["interposed", "interposed"],
@@ -244,10 +246,11 @@ describe.runIf(hasTools).each(FLAG_SETS)("a program built with %s", (flags) => {
 
   const tls = (target: string, name: string) => {
     const symbol = symbolTable(host.module(target).elf).find((entry) => entry.name === name);
+    if (symbol?.type !== STT.STT_TLS) throw new Error(`${target} has no variable ${name}`);
     return resolve(host, target, {
       symbol: "x",
       kind: "module-tls",
-      offset: symbol?.st_value ?? NaN,
+      offset: symbol.st_value,
     });
   };
 
@@ -302,5 +305,58 @@ describe.runIf(hasTools).each(FLAG_SETS)("a program built with %s", (flags) => {
     expect(addressOf(host, "libone.so", choice)).toBe(said("used_choice"));
     const own = resolver("host", "static_choice");
     expect(addressOf(host, "host", own)).toBe(said("static_choice"));
+  });
+
+  const PROTOTYPES = `#include <string.h>
+    int plain(int), versioned(int), used_choice(int), interposed(void), only_in_plugin(void);
+    extern int table[], shared_data; extern __thread int main_tls, one_dynamic, plugin_tls[];
+    extern __thread int one_local __attribute__((visibility("hidden")));
+    extern __thread int one_more __attribute__((visibility("hidden")));
+    extern __thread int one_static __attribute__((tls_model("initial-exec")));
+    static int calls; static const char *volatile word = "word";`;
+
+  test.each([
+    [
+      "host",
+      `int patched(int x) { char b[64]; memset(b, x, 64); calls++; return plain(x) + versioned(x) +
+         used_choice(x) + table[x] + shared_data + interposed() + b[3] + main_tls + one_dynamic; }`,
+      20 + 4 + 102 + 3 + 11 + 2 + 2 + 41 + 21,
+    ],
+    [
+      "libone.so",
+      `int patched(int x) { one_local += x; return one_local + one_more + one_dynamic + one_static +
+         interposed() + shared_data + used_choice(x) + strlen(word); }`,
+      24 + 23 + 21 + 24 + 2 + 11 + 102 + 4,
+    ],
+    [
+      "plugin.so",
+      `int patched(int x) { return plugin_tls[x] + one_dynamic + plain(x) + only_in_plugin(); }`,
+      33 + 21 + 20 + 9,
+    ],
+  ])("code linked for %s runs", async (target, source, expected) => {
+    const compiled =
+      target === "host" ? flags.split(" ").filter((f) => f.startsWith("-f")) : ["-fPIC"];
+    const path = join(mkdtempSync(join(folder, "code-")), "patched");
+    writeFileSync(`${path}.c`, PROTOTYPES + source);
+    execFileSync("gcc", ["-O2", ...compiled, "-c", `${path}.c`, "-o", `${path}.o`]);
+    const object = parseElf(readFileSync(`${path}.o`));
+    const layout = planLayout(object);
+    if (isRefusal(layout)) throw new Error(layout.detail);
+    const own = symbolTable(host.module(target).elf);
+    const linked = linkObject(object, layout, virtualAddr(said("area")), (name) => {
+      const tls = own.find((entry) => entry.name === name && entry.type === STT.STT_TLS);
+      const offset = tls?.st_value;
+      if (!tls?.st_shndx || offset === undefined) return resolve(host, target, dynamic(name));
+      return resolve(host, target, { symbol: "x", kind: "module-tls", offset });
+    });
+    if (isRefusal(linked)) throw new Error(`${linked.refused}: ${linked.detail}`);
+    const modes = { "r--": 1, "rw-": 3, "r-x": 5 };
+    for (const { offset, bytes, protection } of linked.segments) {
+      writeFileSync(`${path}.${offset}`, bytes);
+      const at = (linked.base + offset).toString(16);
+      host.send(`${at} ${bytes.length.toString(16)} ${modes[protection]} ${path}.${offset} 0 0`);
+    }
+    host.send(`0 0 0 - ${linked.symbols.get("patched")?.toString(16)} 2`);
+    expect(await host.answer()).toBe(`result ${expected}`);
   });
 });

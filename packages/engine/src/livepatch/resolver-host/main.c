@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
   size_t id;
   show("shared_data"); show("table"); show("plain"); show("interposed"); show("used_choice"); show("memcpy");
   show("strlen"); show("environ"); show("realpath"); show("__tls_get_addr"); show("stdout");
-  SAY("interposed&", interposed); SAY("shared_data&", &shared_data); SAY("strcmp&", taken); SAY("stdout&", &stdout);
+  SAY("interposed&", interposed); SAY("table&", table); SAY("shared_data&", &shared_data); SAY("strcmp&", taken); SAY("stdout&", &stdout);
   SAY("versioned@ONE_1", dlvsym(one, "versioned", "ONE_1")); SAY("versioned@ONE_2", dlvsym(one, "versioned", "ONE_2"));
   SAY("hidden_only@ONE_1", dlvsym(one, "hidden_only", "ONE_1"));
   SAY("memcpy@GLIBC_2.2.5", dlvsym(RTLD_DEFAULT, "memcpy", "GLIBC_2.2.5"));

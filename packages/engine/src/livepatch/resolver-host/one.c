@@ -6,6 +6,7 @@ int shared_data = 11; int table[4] = { 1, 2, 3, 4 };
 int interposed(void) { return 1; } int plain(int x) { return x * 10; }
 __thread int one_dynamic = 21; static __thread int one_local = 22, one_more = 23;
 __thread int one_static __attribute__((tls_model("initial-exec"))) = 24;
+void set_locals(int x) { one_local = x; one_more += x; }
 int use_locals(void) { return one_local + one_more + one_dynamic + one_static; }
 int call_interposed(void) { return interposed() + shared_data; }
 static int chosen(int x) { return x + 100; }
