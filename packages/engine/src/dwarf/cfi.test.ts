@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { fileAddr } from "../bytes/address.ts";
 import { FormatError } from "../bytes/format-error.ts";
 import { compile, createFolder, hasPrograms, output, VARIED_SOURCE } from "../elf/elf-fixtures.ts";
-import { type ElfFile, parseElf } from "../elf/file.ts";
+import { type ElfFile, parseElf, sectionByName } from "../elf/file.ts";
 import { createCallFrames } from "./cfi.ts";
 import { parseEhFrameHdr } from "./eh-frame-hdr.ts";
 import { buildRow, type FrameRow, type RegisterRule } from "./frame-row.ts";
@@ -78,7 +78,9 @@ describe.skipIf(!hasPrograms("gcc", "readelf"))("against readelf", () => {
       .sort((a, b) => a.start - b.start || a.size - b.size);
     expect(expected.length).toBeGreaterThan(3);
     expect(functionRanges(elf)).toEqual(expected);
-    expect(functionRanges({ ...elf, sections: [] })).toEqual(expected);
+    // Debian's static programs have no .eh_frame_hdr: then only the section leads to .eh_frame.
+    const isStatic = sectionByName(elf, ".eh_frame_hdr") === undefined;
+    expect(functionRanges({ ...elf, sections: [] })).toEqual(isStatic ? [] : expected);
   });
 
   test.each(files)("every row of %s", (path) => {
@@ -89,10 +91,11 @@ describe.skipIf(!hasPrograms("gcc", "readelf"))("against readelf", () => {
       count++;
       expect(shown(address), `row at 0x${address.toString(16)}`).toBe(expected);
     }
-    expect(count).toBeGreaterThan(10);
+    expect(count).toBeGreaterThan(5);
   });
 
-  test.each(files)(
+  const searchable = files.filter((path) => !path.endsWith("static"));
+  test.each(searchable)(
     "the search table of %s finds each function from its first byte to its last",
     (path) => {
       const elf = parseElf(readFileSync(path));
@@ -125,7 +128,7 @@ describe("damaged tables", () => {
     ["an entry beyond the end", [0, 0, 0, 0x10], "an end at"],
     ["an entry without room for its head", [2, 0, 0, 0], "at least 4"],
   ])("%s is refused", (_, length, message) => {
-    const bytes = tables.ehFrame.bytes.slice();
+    const bytes = new Uint8Array(tables.ehFrame.bytes);
     bytes.set(length);
     const frames = createCallFrames({ ...tables.ehFrame, bytes });
     expect(() => frames.forEachFde(() => {})).toThrow(message);
@@ -133,7 +136,7 @@ describe("damaged tables", () => {
 
   test("a CIE is not taken for an FDE, nor an FDE for a CIE", () => {
     expect(() => createCallFrames(tables.ehFrame).fdeAt(0)).toThrow("a frame description entry");
-    const bytes = tables.ehFrame.bytes.slice();
+    const bytes = new Uint8Array(tables.ehFrame.bytes);
     const offsets: number[] = [];
     createCallFrames(tables.ehFrame).forEachFde(({ offset }) => offsets.push(offset));
     const [first = 0, second = 0] = offsets;
@@ -149,18 +152,25 @@ const columnOf = (name: string): number =>
 
 /** All rows as `readelf --debug-dump=frames-interp` prints them; "u" and no column are the same. */
 function* readRows(path: string): Generator<[number, string]> {
-  let names: string[] = [];
+  let names: readonly string[] = [];
+  let end = 0;
   for (const line of output("readelf", "--debug-dump=frames-interp", "-W", path).split("\n")) {
-    const words = line.trim().split(/ +/);
-    if (words[0] === "LOC") names = words.slice(2);
-    else if (/^[0-9a-f]{16}$/.test(words[0] ?? "") && names.length > 0 && !line.includes("IE")) {
-      if (line.includes(" FDE ")) continue;
+    // A register rule is shown as "r9 (r9)".
+    const [first = "", ...words] = line
+      .replace(/ \(\w+\)/g, "")
+      .trim()
+      .split(/ +/);
+    // The rows of a CIE are those of its FDEs too. The PLT's program goes on behind a short PLT.
+    const entry = / (?:CIE "|FDE .*pc=\w+\.\.(\w+))/.exec(line);
+    if (entry) end = Number.parseInt(entry[1] ?? "0", 16);
+    else if (first === "LOC") names = words.slice(1);
+    else if (/^[0-9a-f]{16}$/.test(first) && Number.parseInt(first, 16) < end) {
       const rules = names
-        .map((name, index): [number, string] => [columnOf(name), words[index + 2] ?? ""])
+        .map((name, index): [number, string] => [columnOf(name), words[index + 1] ?? ""])
         .filter(([column, rule]) => column <= 16 && rule !== "u")
         .sort(([a], [b]) => a - b);
-      yield [Number.parseInt(words[0] ?? "", 16), [words[1], ...rules.flat()].join(" ")];
-    } else names = line.trim() === "" ? [] : names;
+      yield [Number.parseInt(first, 16), [words[0], ...rules.flat()].join(" ")];
+    }
   }
 }
 
@@ -172,8 +182,7 @@ function showRows(elf: ElfFile): (address: number) => string {
   frames.forEachFde((fde) => fdes.push(fde));
   const byStart = fdes.sort((a, b) => a.start - b.start);
   return (address) => {
-    const isAtOrBefore = (start: number): boolean => start <= address;
-    const fde = byStart.findLast(({ start }) => isAtOrBefore(start)) ?? expect.fail("no FDE");
+    const fde = byStart.findLast(({ start }) => start <= address) ?? expect.fail("no FDE");
     return show(buildRow(frames, fde, fileAddr(address)));
   };
 }
@@ -201,7 +210,7 @@ function showRule(rule: RegisterRule): string {
     case "val-offset":
       return `v${signed(rule.offset)}`;
     case "register":
-      return COLUMNS[rule.register] ?? `r${rule.register}`;
+      return `r${rule.register}`;
     case "expression":
       return "exp";
     case "val-expression":
