@@ -18,6 +18,8 @@ export interface CodeInstruction {
   readonly mnemonic: number;
   /** What a RIP-relative memory operand addresses, as an offset like `target`. */
   readonly ipRelative: number | undefined;
+  /** Where in the bytes the displacement of that operand stands. */
+  readonly displacement: number | undefined;
   /** True for the fillers an assembler puts between functions and loops. */
   readonly filler: boolean;
 }
@@ -34,7 +36,10 @@ export function decodeCode(bytes: Uint8Array): CodeInstruction[] {
     while (decoder.canDecode) {
       decoder.decodeOut(instruction);
       const end = decoder.position;
-      instructions.push(describe(instruction, { offset, end }));
+      const displacement = instruction.isIpRelMemoryOperand
+        ? offset + displacementOffset(decoder, instruction)
+        : undefined;
+      instructions.push({ ...describe(instruction, { offset, end }), displacement });
       offset = end;
     }
     return instructions;
@@ -47,7 +52,7 @@ export function decodeCode(bytes: Uint8Array): CodeInstruction[] {
 function describe(
   instruction: Instruction,
   range: { readonly offset: number; readonly end: number },
-): CodeInstruction {
+): Omit<CodeInstruction, "displacement"> {
   const flow = flowOf(instruction);
   const direct = flow === "branch" || flow === "conditional" || flow === "call";
   const near = direct && isNear(instruction);
@@ -61,6 +66,13 @@ function describe(
       : undefined,
     filler: instruction.mnemonic === Mnemonic.Nop || isExchangeWithItself(instruction),
   };
+}
+
+function displacementOffset(decoder: Decoder, instruction: Instruction): number {
+  const offsets = decoder.getConstantOffsets(instruction);
+  const offset = offsets.displacementOffset;
+  offsets.free();
+  return offset;
 }
 
 function isNear(instruction: Instruction): boolean {

@@ -1,6 +1,7 @@
 /** Strings and constants in mergeable sections: places that mean their content. */
+import assert from "node:assert/strict";
 import { SHF, STT } from "../elf/constants.ts";
-import { hasFlag } from "../elf/file.ts";
+import { hasFlag, type Section } from "../elf/file.ts";
 import { decodeCode } from "./code.ts";
 import { isPcRelative } from "./fields.ts";
 import { type Entity, entityBytes, type ObjectModel, type Reference } from "./object-model.ts";
@@ -30,21 +31,33 @@ export function literalOf(
 ): Literal {
   const symbol = model.symbols[reference.symbolIndex];
   const bySection = symbol === undefined || symbol.type === STT.STT_SECTION;
-  const start = bySection
+  const place = bySection
     ? reference.addend + (isPcRelative(reference.type) ? distanceToEnd(model, from, reference) : 0)
     : symbol.st_value;
-  const bytes = entityBytes(model, target);
-  const end = Math.min(bytes.length, literalEnd(target, bytes, start));
-  return { start, bytes: bytes.subarray(start, end), addend: reference.addend - start };
+  assert(target.section !== undefined, "literals have a section");
+  const literal = literalAt(target.section, entityBytes(model, target), place);
+  return { ...literal, addend: reference.addend - literal.start };
 }
 
-function literalEnd({ section }: Entity, bytes: Uint8Array, start: number): number {
-  const unit = Math.max(1, section?.sh_entsize ?? 1);
-  if (section === undefined || !hasFlag(section.sh_flags, SHF.SHF_STRINGS)) return start + unit;
-  for (let at = start; at + unit <= bytes.length; at += unit) {
-    if (bytes.subarray(at, at + unit).every((byte) => byte === 0)) return at + unit;
+/**
+ * The string that begins at a place, or the constant around it: gcc lets an 8-byte constant stand
+ * for the half of a 16-byte one.
+ */
+export function literalAt(
+  { sh_flags, sh_entsize }: Section,
+  bytes: Uint8Array,
+  place: number,
+): { readonly start: number; readonly bytes: Uint8Array } {
+  const unit = Math.max(1, sh_entsize);
+  if (!hasFlag(sh_flags, SHF.SHF_STRINGS)) {
+    const start = place - (place % unit);
+    return { start, bytes: bytes.subarray(start, start + unit) };
   }
-  return bytes.length;
+  let end = place + unit;
+  while (end < bytes.length && bytes.subarray(end - unit, end).some((byte) => byte !== 0)) {
+    end += unit;
+  }
+  return { start: place, bytes: bytes.subarray(place, end) };
 }
 
 /** From a relocated field to the end of its instruction: 4, and more before an immediate. */
