@@ -90,10 +90,11 @@ function readLinkMap(
   readMemory: ReadMemory,
 ): readonly LoadedModule[] | undefined {
   const words = (address: number, count: number): number[] | undefined => {
+    if (!Number.isSafeInteger(address)) return undefined;
     const bytes = readMemory(virtualAddr(address), count * 8);
     if (bytes?.length !== count * 8) return undefined;
     const reader = createReader(bytes, "r_debug");
-    // A word beyond 2^53 is no address; NaN equals none.
+    // A word beyond 2^53 is no address; NaN equals none and is refused above.
     return Array.from({ length: count }, (_, i) => {
       const word = reader.u64big(i * 8);
       return word < 2n ** 53n ? Number(word) : Number.NaN;
