@@ -20,6 +20,7 @@ import { planLayout } from "../link/layout.ts";
 import { linkObject } from "../link/relocate.ts";
 import { parseMaps } from "../process/maps.ts";
 import { isRefusal } from "../refusals.ts";
+import { openDynamicTable } from "./dynamic-symbols.ts";
 import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
 import type { SymbolReference } from "./patch-description.ts";
 import { createResolver, linkOrder } from "./resolve.ts";
@@ -227,6 +228,23 @@ describe.runIf(hasTools).each(FLAG_SETS)("a program built with %s", (flags) => {
 
   test("a reference without version takes the one that the target asks for", () => {
     expect(addressOf(host, "host", dynamic("versioned"))).toBe(said("versioned@ONE_2"));
+  });
+
+  test("without any version wanted, the loader gives the oldest and the linker the default", () => {
+    const { elf, bias } = host.module("libone.so");
+    const find = (kind: "oldest" | "default") =>
+      (openDynamicTable(elf).find("versioned", { kind })?.st_value ?? Number.NaN) + bias;
+    expect(find("oldest")).toBe(said("versioned@ONE_1"));
+    expect(find("default")).toBe(said("versioned@ONE_2"));
+    expect(openDynamicTable(elf).find("hidden_only", { kind: "default" })).toBeUndefined();
+  });
+
+  test("a protected function is the target's own", () => {
+    for (const name of ["host", "libone.so"]) {
+      const { elf, bias } = host.module(name);
+      const own = symbolTable(elf).find((symbol) => symbol.name === "protected_f");
+      expect(addressOf(host, name, dynamic("protected_f"))).toBe((own?.st_value ?? 0) + bias);
+    }
   });
 
   test("a module loaded later comes last, but is found", () => {

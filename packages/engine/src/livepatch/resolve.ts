@@ -228,7 +228,12 @@ function resolveDynamic(
     reference.version ?? own?.version,
     own ? { kind: "oldest" } : { kind: "default" },
   );
-  const found = context.lookUp(target, name, wanted);
+  const mine = tableOf(target).find(name, wanted);
+  // A module's own references to its protected symbols are never interposed.
+  const found =
+    mine?.visibility === STV.STV_PROTECTED && mine.st_shndx !== SHN.SHN_UNDEF
+      ? { module: target, symbol: mine }
+      : context.lookUp(target, name, wanted);
   if (!found)
     return refuse(
       "missing-symbol",
