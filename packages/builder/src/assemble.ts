@@ -206,9 +206,11 @@ function describeFunctions(
     if (unit === undefined || placed === undefined) return [];
     const parts: FunctionPart[] = [];
     for (const { name, symbolIndex } of changed.parts) {
-      const address = placed.match.parts.get(symbolIndex) ?? unit.placed.addressOf(symbolIndex);
-      const size = unit.placed.symbols[symbolIndex]?.st_size ?? 0;
-      const part = address === undefined ? undefined : describePart(module.image, address, size);
+      const matched = placed.match.parts.find((part) => part.symbolIndex === symbolIndex);
+      const part =
+        matched?.size === undefined
+          ? undefined
+          : describePart(module.image, matched.address, matched.size);
       if (part !== undefined) parts.push(part);
       else refused.push({ name, code: "symbol-not-found", detail: "its code was not found" });
     }

@@ -1,4 +1,5 @@
 /** Which files differ between two source trees. */
+import { createHash } from "node:crypto";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -37,6 +38,22 @@ export async function compareTrees(
   return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** A digest of changes and of the content that they have in the tree after. */
+export async function digestChanges(
+  changes: readonly ChangedFile[],
+  after: string,
+): Promise<string> {
+  const hash = createHash("sha256");
+  for (const { path, change } of changes) {
+    hash.update(JSON.stringify([path, change]));
+    const file = join(after, path);
+    if (change === "removed") continue;
+    const isLink = (await lstat(file)).isSymbolicLink();
+    hash.update(isLink ? await readlink(file) : await readFile(file));
+  }
+  return hash.digest("hex");
+}
+
 /** The paths of all files and links below a folder, relative to it. */
 async function listTree(root: string, skip: (path: string) => boolean): Promise<readonly string[]> {
   const paths: string[] = [];
@@ -52,7 +69,7 @@ async function listTree(root: string, skip: (path: string) => boolean): Promise<
   return paths;
 }
 
-/** Copies keep size and time of what nobody touched, so equal ones need not be read. */
+/** Times say nothing: a patch may be applied in the same tick as its file was copied. */
 async function sameContent(before: string, after: string): Promise<boolean> {
   const [was, is] = await Promise.all([lstat(before), lstat(after)]);
   if (was.isSymbolicLink() || is.isSymbolicLink()) {
@@ -60,7 +77,6 @@ async function sameContent(before: string, after: string): Promise<boolean> {
     return (await readlink(before)) === (await readlink(after));
   }
   if (was.size !== is.size) return false;
-  if (was.mtimeMs === is.mtimeMs && was.mode === is.mode) return true;
   const [wasBytes, isBytes] = await Promise.all([readFile(before), readFile(after)]);
   return wasBytes.equals(isBytes);
 }

@@ -1,5 +1,8 @@
 /** Compiles what a fix concerns, before and after, and gives the objects. */
-import { mkdir, readFile, realpath } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, realpath, rename } from "node:fs/promises";
+import { join } from "node:path";
 import type { ChangedFile } from "./changed-files.ts";
 import {
   type ChangedUnit,
@@ -7,7 +10,7 @@ import {
   selectUnits,
   type UnitDependencies,
 } from "./changed-units.ts";
-import { type CompilePlace, compileUnit, objectPath, readDependencies } from "./compile-unit.ts";
+import { type CompilePlace, compileUnit, readDependencies } from "./compile-unit.ts";
 import type { CompileCommand } from "./compiler-arguments.ts";
 import { type ElfFile, parseElf } from "./engine.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -25,6 +28,8 @@ export interface TreePair {
   /** Where objects are put. */
   readonly scratch: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where objects are kept for the next build; `fixDigest` stands for the content of the fix. */
+  readonly objectCache?: { readonly folder: string; readonly fixDigest: string };
 }
 
 /** A unit compiled from both trees. */
@@ -66,19 +71,37 @@ export async function compileBoth(
   progress(`compiling ${units.length} changed units before and after the fix`);
   const env = { ...trees.env, LC_ALL: "C" };
   const sides = [
-    { folder: `${trees.scratch}/before`, root: trees.root },
-    { folder: `${trees.scratch}/after`, root: trees.fixedRoot },
-  ];
-  for (const { folder } of sides) await mkdir(folder, { recursive: true });
-  const jobs = units.flatMap((unit, index) => sides.map((side) => ({ unit, index, side })));
-  const objects = await inParallel(jobs, compilesAtOnce, async ({ unit, index, side }) => {
-    const object = objectPath(side.folder, index);
-    const place = { recordedRoot: trees.root, root: side.root, env };
-    const result = await compileUnit(unit.command, place, object);
+    { side: "before", root: trees.root },
+    { side: "after", root: trees.fixedRoot },
+  ] as const;
+  await mkdir(objectFolder(trees), { recursive: true });
+  const jobs = units.flatMap((unit) => sides.map((at) => ({ unit, ...at })));
+  const objects = await inParallel(jobs, compilesAtOnce, async ({ unit, side, root }) => {
+    const object = objectPath(trees, { unit, side });
+    if (existsSync(object)) return parseElf(await readFile(object));
+    const unfinished = `${object}.${process.pid}`;
+    const place = { recordedRoot: trees.root, root, env };
+    const result = await compileUnit(unit.command, place, unfinished);
     if (result.code !== 0) return { refused: unit.name, detail: failureText(result) };
+    await rename(unfinished, object);
     return parseElf(await readFile(object));
   });
   return pairUp(units, objects);
+}
+
+const objectFolder = ({ objectCache, scratch }: TreePair): string =>
+  objectCache?.folder ?? join(scratch, "objects");
+
+/** Named by all that decides the object: command, source, and for the fixed side the fix. */
+function objectPath(
+  trees: TreePair,
+  { unit, side }: { readonly unit: ChangedUnit; readonly side: "before" | "after" },
+): string {
+  const digest = createHash("sha256")
+    .update(JSON.stringify([unit.command, side]))
+    .update(side === "after" ? (trees.objectCache?.fixDigest ?? "") : "")
+    .digest("hex");
+  return join(objectFolder(trees), `${digest.slice(0, 32)}.o`);
 }
 
 type Compiled = ElfFile | { readonly refused: string; readonly detail: string };

@@ -9,7 +9,7 @@
  * -ffunction-sections and -fdata-sections give each function and variable a section of its own.
  * -g gives the differ the types; it changes no code.
  */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { CompileCommand } from "./compiler-arguments.ts";
 import { compileTimeoutMs } from "./limits.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
@@ -93,9 +93,3 @@ function movePath(text: string, { recordedRoot, root }: CompilePlace): string {
 
 const mapOptions = ({ recordedRoot, root }: CompilePlace): readonly string[] =>
   recordedRoot === root ? [] : [`-ffile-prefix-map=${root}=${recordedRoot}`];
-
-/** Where a unit's source stands when the tree is at `root`. */
-export const sourcePath = (command: CompileCommand, recordedRoot: string, root: string): string =>
-  movePath(resolve(command.directory, command.file), { recordedRoot, root, env: {} });
-
-export const objectPath = (folder: string, index: number): string => join(folder, `${index}.o`);

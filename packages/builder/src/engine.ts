@@ -8,11 +8,12 @@ export {
   type ObjectDiff,
 } from "../../engine/src/diff/diff.ts";
 export {
+  createMatcher,
   type FunctionMatch,
   isMismatch,
   type MatchFact,
   type Mismatch,
-  matchFunction,
+  type ObjectMatcher,
 } from "../../engine/src/diff/match.ts";
 export {
   type ExternalSymbol,
@@ -46,3 +47,4 @@ export {
   type ReplacedFunction,
   type SymbolReference,
 } from "../../engine/src/livepatch/patch-description.ts";
+export { DIGEST_SECTION, DIGEST_SIZE, sealHotpatch } from "../../engine/src/livepatch/seal.ts";

@@ -1,12 +1,15 @@
-/** Puts a hotpatch file together: the object, the patch description and the manifest. */
+/** Puts a hotpatch file together: the object, the patch description, the manifest, the seal. */
 import { createHash } from "node:crypto";
 import { type HotpatchManifest, MANIFEST_SECTION } from "@suture/release";
 import {
+  DIGEST_SECTION,
+  DIGEST_SIZE,
   formatAddress,
   type HotpatchObject,
   PATCH_SECTION,
   type PatchDescription,
   SHT,
+  sealHotpatch,
   writeRelocatable,
 } from "./engine.ts";
 
@@ -20,8 +23,10 @@ export function writeHotpatchFile(
     ...object.sections,
     jsonSection(PATCH_SECTION, description),
     jsonSection(MANIFEST_SECTION, manifest),
+    plainSection(DIGEST_SECTION, new Uint8Array(DIGEST_SIZE)),
   ];
-  return writeRelocatable({ ...object, sections });
+  // From here no byte changes but those of the digest.
+  return sealHotpatch(writeRelocatable({ ...object, sections }));
 }
 
 /**
@@ -46,18 +51,22 @@ export function hotpatchId(parts: {
 export const sha256 = (bytes: Uint8Array): string =>
   createHash("sha256").update(bytes).digest("hex");
 
-/** The section's bytes: no allocation in the process, one line of JSON. */
-const jsonSection = (
+/** A section that takes no room in the process. */
+const plainSection = (
   name: string,
-  value: unknown,
+  bytes: Uint8Array,
 ): HotpatchObject["object"]["sections"][number] => ({
   name,
   sh_type: SHT.SHT_PROGBITS,
   sh_flags: 0,
   sh_addralign: 1,
-  bytes: new TextEncoder().encode(JSON.stringify(value, addressesAsText)),
+  bytes,
   relocations: [],
 });
+
+/** One line of JSON. */
+const jsonSection = (name: string, value: unknown) =>
+  plainSection(name, new TextEncoder().encode(JSON.stringify(value, addressesAsText)));
 
 /** Addresses stand as hexadecimal text in the description (patch-description.ts). */
 function addressesAsText(key: string, value: unknown): unknown {

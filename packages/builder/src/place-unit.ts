@@ -17,6 +17,7 @@
  */
 import { basename } from "node:path";
 import {
+  createMatcher,
   type ElfFile,
   type ElfSymbol,
   type FunctionMatch,
@@ -24,7 +25,7 @@ import {
   isMismatch,
   type MatchFact,
   type Mismatch,
-  matchFunction,
+  type ObjectMatcher,
   SHF,
   SHN,
   STB,
@@ -55,6 +56,7 @@ export interface PlacedUnit {
 /** Places the unit of a source file. `object` is its object from before the fix. */
 export function placeUnit(object: ElfFile, source: string, module: Module): PlacedUnit {
   const symbols = symbolTable(object);
+  const matcher = createMatcher(object);
   const learnt = createLearnt(object, symbols, module);
   const functions = new Map<number, PlacedFunction>();
   const mismatches = new Map<number, Mismatch>();
@@ -66,7 +68,7 @@ export function placeUnit(object: ElfFile, source: string, module: Module): Plac
     const later: ElfSymbol[] = [];
     for (const symbol of pending) {
       const candidates = candidatesOf(symbol, { module, source, learnt });
-      const found = tryCandidates(object, { symbol, candidates }, module);
+      const found = tryCandidates(matcher, { symbol, candidates }, module);
       for (const mismatch of found.mismatches) mismatches.set(symbol.index, mismatch);
       const only = found.matches.length === 1 ? found.matches[0] : undefined;
       if (only === undefined) {
@@ -108,7 +110,7 @@ function candidatesOf(
 }
 
 function tryCandidates(
-  object: ElfFile,
+  matcher: ObjectMatcher,
   wanted: { readonly symbol: ElfSymbol; readonly candidates: readonly number[] },
   module: Module,
 ): { readonly matches: readonly PlacedFunction[]; readonly mismatches: readonly Mismatch[] } {
@@ -117,8 +119,7 @@ function tryCandidates(
   for (const address of wanted.candidates) {
     const linked = bytesFrom(module.image, address, wanted.symbol.st_size * 2 + 256);
     if (linked === undefined) continue;
-    const match = matchFunction({
-      object,
+    const match = matcher.match({
       symbolIndex: wanted.symbol.index,
       linked,
       address: fileAddr(address),
@@ -167,9 +168,9 @@ function createLearnt(object: ElfFile, symbols: readonly ElfSymbol[], module: Mo
     learn: (symbol, { address, match }) => {
       noteSymbol(symbol, address);
       for (const fact of match.facts) noteFact(fact);
-      for (const [index, part] of match.parts) {
-        const partSymbol = symbols[index];
-        if (partSymbol !== undefined) noteSymbol(partSymbol, part);
+      for (const part of match.parts) {
+        const partSymbol = symbols[part.symbolIndex];
+        if (partSymbol !== undefined) noteSymbol(partSymbol, part.address);
       }
     },
     addressOf: (symbolIndex) => {

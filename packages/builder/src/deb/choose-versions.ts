@@ -110,7 +110,9 @@ async function installedVersion(
 ): Promise<string | undefined> {
   const newest = versions.at(-1);
   for (const binary of newest?.binaries ?? []) {
-    const format = "${db:Status-Status} ${source:Package} ${source:Version}";
+    const format = ["db:Status-Status", "source:Package", "source:Version"]
+      .map((field) => `$\{${field}}`)
+      .join(" ");
     const query = await runCommand(["dpkg-query", "-W", "-f", format, binary], {
       env: archive.env,
     });

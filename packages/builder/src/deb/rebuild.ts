@@ -52,6 +52,7 @@ export async function obtainRebuild(
     if (isOurs(known) && known.compiler === compiler) return { ...known, env };
   }
   await rm(parent, { recursive: true, force: true });
+  await rm(join(source.folder, "objects"), { recursive: true, force: true });
   await mkdir(parent, { recursive: true });
   const missing = await ensureBuildDependencies(source.tree, options, progress);
   if (missing !== undefined) return missing;

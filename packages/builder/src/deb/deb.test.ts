@@ -1,0 +1,108 @@
+import { spawnSync } from "node:child_process";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { withSourceLines, withSourcePackages } from "./apt-sources.ts";
+import { sourceVersions } from "./choose-versions.ts";
+import { parseControlRecords } from "./control-records.ts";
+import { compareVersions } from "./version.ts";
+
+const hasDpkg = spawnSync("dpkg", ["--version"]).status === 0;
+if (!hasDpkg) console.warn("SKIPPED: versions are not compared with dpkg, which is not installed");
+
+test.skipIf(!hasDpkg && process.env.CI === undefined)(
+  "versions are ordered as dpkg orders them",
+  () => {
+    const part = fc.string({
+      unit: fc.constantFrom("0", "1", "9", "a", "Z", "~", "+", "."),
+      maxLength: 5,
+    });
+    const version = fc
+      .tuple(
+        fc.constantFrom("", "0:", "1:"),
+        part,
+        fc.constantFrom("", "-1", "-0", "-1~deb12u1", "-1+b1"),
+      )
+      .map(([epoch, middle, revision]) => `${epoch}1${middle}${revision}`);
+    fc.assert(
+      fc.property(version, version, (a, b) => {
+        const dpkg = (operator: string) =>
+          spawnSync("dpkg", ["--compare-versions", a, operator, b]).status === 0;
+        const found = Math.sign(compareVersions(a, b));
+        expect({ a, b, found }).toEqual({ a, b, found: dpkg("lt") ? -1 : dpkg("gt") ? 1 : 0 });
+      }),
+      { numRuns: 100 },
+    );
+  },
+);
+
+test("known orders", () => {
+  const sorted = [
+    "1:1.0~rc1-1",
+    "1:1.0-1~deb12u7",
+    "1:1.0-1~deb12u10",
+    "1:1.0-1",
+    "1:1.0a-1",
+    "2:0",
+  ];
+  expect([...sorted].reverse().sort(compareVersions)).toEqual(sorted);
+});
+
+test("sources get their source packages, and keep keys and comments out of the way", () => {
+  const text = `# a comment
+Types: deb
+# another
+URIs: http://archive.example/debian
+Suites: stable stable-updates
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ abc
+
+Enabled: no
+Types: deb
+URIs: http://off.example/
+`;
+  const result = withSourcePackages(text);
+  expect(result).toContain("types: deb deb-src\n");
+  expect(result).toContain("signed-by:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n");
+  expect(result).not.toContain("off.example");
+});
+
+test("one-line sources get their source packages once", () => {
+  const text =
+    "# x\ndeb [signed-by=/k] http://a.example stable main\ndeb-src [signed-by=/k] http://a.example stable main\n";
+  expect(withSourceLines(text)).toBe(
+    "deb [signed-by=/k] http://a.example stable main\ndeb-src [signed-by=/k] http://a.example stable main\n",
+  );
+});
+
+const showsrc = (version: string, binary = "redis"): string => `Package: redis
+Binary: redis, redis-server
+Version: ${version}
+Checksums-Sha256:
+ ${"b".repeat(64)} 1960 redis.orig.tar.gz
+ ${"a".repeat(64)} 1960 redis.dsc
+Package-List:
+ ${binary} deb database optional arch=all
+ redis-server deb database optional arch=any
+ redis-arm deb database optional arch=arm64
+ redis-udeb udeb database optional arch=any
+`;
+
+test("source records give versions from the oldest on, with what is made for this machine", () => {
+  const records = parseControlRecords(
+    ["5:7.0.15-1~deb12u10", "5:7.0.15-1~deb12u7", "5:7.0.15-1~deb12u10"]
+      .map((version) => showsrc(version))
+      .join("\n"),
+  );
+  expect(sourceVersions(records, "redis-server")).toEqual(
+    ["5:7.0.15-1~deb12u7", "5:7.0.15-1~deb12u10"].map((version) => ({
+      name: "redis",
+      version,
+      dscSha256: "a".repeat(64),
+      binaries: ["redis-server"],
+    })),
+  );
+  expect(sourceVersions([], "redis")).toEqual([]);
+});
