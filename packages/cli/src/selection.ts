@@ -64,12 +64,18 @@ export const refusedOutcome = (
     "refused",
     {
       reason: refusal.refused,
-      detail:
-        refusal.pid === undefined ? refusal.detail : `process ${refusal.pid}: ${refusal.detail}`,
+      detail: namesProcess(refusal) ? refusal.detail : `process ${refusal.pid}: ${refusal.detail}`,
       next: refusal.next,
     },
     { ...document, ...(refusal.pid !== undefined && { pid: refusal.pid }) },
   );
+
+const namesProcess = ({ detail, pid }: { detail: string; pid?: number }): boolean =>
+  pid === undefined || detail.includes(`process ${pid}`);
+
+/** `1 thread`, `2 threads`. */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
 
 export const noProcess = (target: Hotpatch["description"]["target"]): Outcome =>
   failed("nothing", {
@@ -88,7 +94,7 @@ export function stopText(
   const longestUs = Math.max(...reports.map(({ stopUs }) => stopUs));
   const threads = reports.reduce((sum, report) => sum + report.threads, 0);
   const longest = reports.length > 1 ? " at most" : "";
-  return `stopped for ${longestUs.toFixed(0)} µs${longest}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  return `stopped for ${longestUs.toFixed(0)} µs${longest}, ${counted(threads, "thread")}`;
 }
 
 /** Progress of work on several processes. */

@@ -2,6 +2,7 @@ import type { Arguments, Command, Context } from "../command.ts";
 import { done, line, type Outcome } from "../outcome.ts";
 import { recoveredBlocks, recoverProcesses } from "../recovery.ts";
 import {
+  counted,
   listOfPids,
   mappers,
   noProcess,
@@ -50,7 +51,7 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
       ? fitting.filter(({ applied }) => !applied.includes(id)).map(({ pid }) => pid)
       : chosen;
   if (pids.length === 0 && fitting.length > 0) {
-    const text = `${id} is already in all ${fitting.length} processes that it fits`;
+    const text = `${id} is already in ${counted(fitting.length, "process")}, in all that it fits`;
     return done({ id, processes: [] }, line(text));
   }
   if (pids.length === 0) return noProcess(target);
@@ -60,7 +61,7 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   return done(
     { id, processes: reports, recovered },
     ...recoveredBlocks(recovered),
-    line(`applied ${id}: ${functions.length} functions, ${listOfPids(pids)}`),
+    line(`applied ${id}: ${counted(functions.length, "function")}, ${listOfPids(pids)}`),
     line(stopText(reports)),
     line(`undo with: suture revert ${pids.map((pid) => `--pid ${pid}`).join(" ")} ${id}`),
   );

@@ -2,7 +2,14 @@ import type { CheckReport } from "@suture/engine";
 import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
 import { done, line, type Outcome } from "../outcome.ts";
 import { recoveredBlocks, recoverProcesses } from "../recovery.ts";
-import { listOfPids, onlyPositional, pidsOf, readHotpatch, refusedOutcome } from "../selection.ts";
+import {
+  counted,
+  listOfPids,
+  onlyPositional,
+  pidsOf,
+  readHotpatch,
+  refusedOutcome,
+} from "../selection.ts";
 
 export const check: Command = {
   name: "check",
@@ -37,6 +44,6 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
     { id, processes: reports, recovered },
     ...recoveredBlocks(recovered),
     line(`${id} fits ${listOfPids(pids)}; nothing was changed`),
-    line(`it would replace ${functions.length} functions: ${names}`),
+    line(`it would replace ${counted(functions.length, "function")}: ${names}`),
   );
 }

@@ -8,7 +8,7 @@ import {
 import type { Arguments, Command, Context } from "../command.ts";
 import { type Block, done, line, type Outcome, table } from "../outcome.ts";
 import type { EngineParts } from "../parts.ts";
-import { onlyPositional, readHotpatch, refusedOutcome } from "../selection.ts";
+import { counted, onlyPositional, readHotpatch, refusedOutcome } from "../selection.ts";
 
 export const inspect: Command = {
   name: "inspect",
@@ -72,7 +72,9 @@ export function describe(
     );
   }
   blocks.push(
-    line(`replaces    ${functions.length} functions, refers to ${references.length} symbols`),
+    line(
+      `replaces    ${counted(functions.length, "function")}, refers to ${counted(references.length, "symbol")}`,
+    ),
     line(""),
     table(
       [{ title: "FUNCTION", cutTo: 16 }, { title: "ADDRESS" }, { title: "SIZE", align: "right" }],
