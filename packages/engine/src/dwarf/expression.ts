@@ -23,20 +23,22 @@ export type ReadWord = (address: VirtualAddr) => number;
  */
 export function parseExpression(expression: Uint8Array): Operation[] {
   const cursor = createCursor(expression, "DWARF expression");
+  const offsets: number[] = [];
   const indices = new Map<number, number>();
   const operations: Operation[] = [];
   while (cursor.offset < expression.length) {
     indices.set(cursor.offset, operations.length);
+    offsets.push(cursor.offset);
     operations.push(parseOperation(cursor));
   }
   indices.set(expression.length, operations.length);
-  return operations.map((operation) => {
+  return operations.map((operation, index) => {
     if (operation.opcode !== DW_OP.DW_OP_bra && operation.opcode !== DW_OP.DW_OP_skip) {
       return operation;
     }
     const target = indices.get(operation.operand);
     if (target !== undefined) return { ...operation, operand: target };
-    throw problem(operation.operand, "a branch to an operation", "one between operations");
+    throw problem(offsets[index] ?? 0, "a branch to an operation", `${operation.operand}`);
   });
 }
 
