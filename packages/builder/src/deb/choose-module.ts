@@ -39,7 +39,7 @@ export async function chooseModule(
   }
   choices.sort(
     (a, b) =>
-      Number(b.shipped.service !== undefined) - Number(a.shipped.service !== undefined) ||
+      Number(b.shipped.services.length > 0) - Number(a.shipped.services.length > 0) ||
       b.units.length - a.units.length,
   );
   const [best, ...others] = choices;
@@ -64,7 +64,7 @@ function candidatesFor(
   const distinct = new Map<string, ShippedFile>();
   for (const file of fitting) {
     const known = distinct.get(file.buildId);
-    if (known === undefined || (known.service === undefined && file.service !== undefined)) {
+    if (known === undefined || (known.services.length === 0 && file.services.length > 0)) {
       distinct.set(file.buildId, file);
     }
   }
@@ -77,8 +77,15 @@ function candidatesFor(
 }
 
 /** The name that people know it by: as it was asked for, or as its service starts it. */
-const displayName = ({ binary }: DebRequest, shipped: ShippedFile): string =>
-  basename(binary ?? shipped.service ?? shipped.path);
+function displayName(request: DebRequest, { path, services, names }: ShippedFile): string {
+  if (request.binary !== undefined) return basename(request.binary);
+  const known = services.length > 0 ? services : names.map((name) => basename(name));
+  const { package: name } = request;
+  const likely = [name, `${name}d`, `${name}-server`].find((candidate) =>
+    known.includes(candidate),
+  );
+  return likely ?? services[0] ?? basename(path);
+}
 
 const refuseElsewhere = (
   candidates: readonly ShippedFile[],

@@ -15,8 +15,8 @@ export interface ShippedFile extends LinkedFile {
   readonly absolute: string;
   /** Its own path and those of links to it, relative to the root. */
   readonly names: readonly string[];
-  /** The name that a systemd unit starts it by. */
-  readonly service?: string;
+  /** The names that systemd units start it by. */
+  readonly services: readonly string[];
 }
 
 /** Unpacks all binary packages of a version into one folder and lists what is linked. */
@@ -46,13 +46,8 @@ export async function obtainShippedFiles(
       follow(target, aliases) === file.path ? [path] : [],
     );
     const names = [file.path, ...links.sort()];
-    const service = names.map((path) => basename(path)).find((name) => services.has(name));
-    return {
-      ...file,
-      absolute: join(root, file.path),
-      names,
-      ...(service !== undefined && { service }),
-    };
+    const started = names.map((path) => basename(path)).filter((name) => services.has(name));
+    return { ...file, absolute: join(root, file.path), names, services: [...new Set(started)] };
   });
 }
 

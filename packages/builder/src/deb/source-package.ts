@@ -26,7 +26,9 @@ export async function obtainSource(
   place: { readonly archive: Archive; readonly cacheFolder: string },
   progress: (step: string) => void,
 ): Promise<CachedSource | BuildRefusal> {
-  const readable = `${version.name}_${version.version}`.replace(/[^A-Za-z0-9.+~_-]/g, "%");
+  // dpkg maps the build path out of the debug information only where it has no other characters
+  // (Dpkg::Vendor::Debian, fixfilepath): with one, the rebuild would have another Build-ID.
+  const readable = `${version.name}_${version.version}`.replace(/[^A-Za-z0-9.+~_-]/g, "_");
   const folder = join(
     place.cacheFolder,
     `${readable}-${version.dscSha256.slice(0, 12)}-${cacheFormat}`,
