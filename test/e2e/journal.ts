@@ -33,7 +33,7 @@ export function createJournal(print: (text: string) => void = console.log): Jour
       if (!holds) untrue.push(what);
       say(`${holds ? "✓" : "✗"} ${what}`);
     },
-    measured: (measured) => tableOf(measured).forEach(print),
+    measured: (measured) => tableOf(measured).forEach((row) => void print(row)),
     verdict() {
       print("");
       for (const what of untrue) print(`not true: ${what}`);

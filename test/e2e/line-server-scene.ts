@@ -30,7 +30,7 @@ export function prepareLineServer(stage: Stage): Scene {
     ],
     triggers: [
       {
-        cve: "PEEK",
+        name: "the fault of PEEK",
         what: "PEEK 8, one index behind the notice board",
         faulty: "s",
         fixed: "ERR index out of range",

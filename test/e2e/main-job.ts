@@ -62,7 +62,7 @@ async function main(flags: { keep: boolean; victim: boolean }, undo: Undo[], sig
 
   journal.step("Build the hotpatch");
   const hotpatch = await build(job);
-  const triggers = shown.filter(({ cve }) => hotpatch.cves.includes(cve) || cve === "PEEK");
+  const triggers = shown.filter(({ cve }) => !cve || hotpatch.cves.includes(cve));
   journal.claim("a fault that the hotpatch fixes shows from outside", triggers.length > 0);
   await watch(job, "before");
 
@@ -111,7 +111,7 @@ async function showFaults({ scene, server, journal }: Job): Promise<Trigger[]> {
   for (const trigger of scene.triggers) {
     const answer = await trigger.show(server.port);
     const isFaulty = answer === trigger.faulty;
-    journal.say(`${trigger.cve}: ${trigger.what}: ${answer}${isFaulty ? "" : " (no fault here)"}`);
+    journal.say(`${trigger.name}: ${trigger.what}: ${answer}${isFaulty ? "" : " (no fault here)"}`);
     if (isFaulty) shown.push(trigger);
   }
   return shown;
@@ -119,10 +119,10 @@ async function showFaults({ scene, server, journal }: Job): Promise<Trigger[]> {
 
 async function expectAnswer(job: Job, trigger: Trigger, wanted: "fixed" | "faulty") {
   const answer = await trigger.show(job.server.port);
-  job.journal.say(`${trigger.cve}: ${trigger.what}: ${answer}`);
+  job.journal.say(`${trigger.name}: ${trigger.what}: ${answer}`);
   const isWanted =
     wanted === "fixed" ? answer.startsWith(trigger.fixed) : answer === trigger.faulty;
-  job.journal.claim(`${trigger.cve} is ${wanted === "fixed" ? "gone" : "back"}`, isWanted);
+  job.journal.claim(`${trigger.name} is ${wanted === "fixed" ? "gone" : "back"}`, isWanted);
 }
 
 export interface BuiltInJob {
@@ -183,7 +183,7 @@ async function checkStatus({ server, journal }: Job, id: string, isIn: boolean):
   const found = processes.some(({ hotpatches }) =>
     hotpatches.some((hotpatch) => hotpatch.id === id && hotpatch.state === "applied"),
   );
-  const named = readFileSync(`/proc/${server.pid}/maps`, "utf8").includes("suture");
+  const named = readFileSync(`/proc/${server.pid}/maps`, "utf8").includes(id);
   journal.claim(`status and /proc/PID/maps ${isIn ? "show it" : "show nothing of it"}`, [
     found === isIn,
     named === isIn,

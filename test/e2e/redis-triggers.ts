@@ -22,6 +22,7 @@ const UNREAD_COMMANDS = 1_000_000;
 
 export const REDIS_TRIGGERS: readonly Trigger[] = [
   {
+    name: "CVE-2026-66373",
     cve: "CVE-2026-66373",
     what: "RESTORE of a stream whose consumers share a pending entry",
     faulty: "OK",
@@ -36,6 +37,7 @@ export const REDIS_TRIGGERS: readonly Trigger[] = [
       }),
   },
   {
+    name: "CVE-2024-51741",
     cve: "CVE-2024-51741",
     what: "ACL SETUSER foo '(%~)'",
     faulty: "OK",
@@ -48,6 +50,7 @@ export const REDIS_TRIGGERS: readonly Trigger[] = [
       }),
   },
   {
+    name: "CVE-2025-21605",
     cve: "CVE-2025-21605",
     what: "an unauthenticated client that never reads its replies",
     faulty: "stays connected",

@@ -15,7 +15,10 @@ export interface Scene {
 
 /** Something that a client can do from outside, and that shows a fault without harm. */
 export interface Trigger {
-  readonly cve: string;
+  /** What the fault is called. */
+  readonly name: string;
+  /** The fix that removes it, where it has such a number. */
+  readonly cve?: string;
   readonly what: string;
   /** Asks the server; gives what it answered in a few words. */
   readonly show: (port: number) => Promise<string>;

@@ -84,6 +84,8 @@ export const packagesAreImportedByName: Rule = (tree) =>
   typescript(tree).flatMap((file) =>
     importsOf(file).flatMap((specifier) => {
       const from = packageOf(file.path);
+      // What stands outside of the packages tests them, and may look inside.
+      if (from === undefined && specifier.startsWith(".")) return [];
       if (specifier.startsWith(".")) {
         const to = packageOf(resolveFrom(file, specifier));
         if (to === undefined || to === from) return [];
@@ -133,7 +135,7 @@ export const onlyMainReadsTheEnvironment: Rule = (tree) =>
     if (packageOf(file.path) === undefined || isTest(file) || file.path.endsWith("/main.ts"))
       return [];
     // Handing the whole environment on to a child reads nothing of it.
-    const match = /(?<!\.\.\.)\bprocess\.(env|argv)\b/.exec(file.text);
+    const match = /\bprocess\.(argv\b|env[.[]\w*)|\}\s*=\s*process\.env/.exec(file.text);
     return match ? [`${file.path}: ${match[0]} belongs in main.ts`] : [];
   });
 
@@ -213,13 +215,9 @@ export const noFileIsDead: Rule = (tree) => {
   const tested = reach([...files.values()].filter(isTest));
   return [...files.keys()]
     .filter((path) => !shipped.has(path))
-    .filter((path) => !tested.has(path) || (packageOf(path) && !isForTests(path)))
+    .filter((path) => !tested.has(path) || (packageOf(path) && !isTest({ path })))
     .map((path) => `${path}: nothing uses this file`);
 };
-
-/** What only tests use says so in its name. */
-const isForTests = (path: string): boolean =>
-  /\.test\.ts$|\/test-[a-z0-9-]+\.ts$|-fixtures?\.ts$/.test(path);
 
 export const filesAreShort: Rule = (tree) =>
   typescript(tree)

@@ -41,7 +41,9 @@ export function readTree(root: string): SourceTree {
 }
 
 export const isTypeScript = (file: SourceFile): boolean => file.path.endsWith(".ts");
-export const isTest = (file: SourceFile): boolean => file.path.endsWith(".test.ts");
+/** Tests, and what only tests use, which says so in its name. */
+export const isTest = ({ path }: Pick<SourceFile, "path">): boolean =>
+  /\.test\.ts$|\/test-[a-z0-9-]+\.ts$|-fixtures?\.ts$/.test(path);
 
 /** The package a file is part of (`engine`), for files below packages/NAME/src. */
 export const packageOf = (path: string): string | undefined =>
