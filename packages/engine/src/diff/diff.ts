@@ -168,13 +168,17 @@ function checkRelying({ relying }: CallerFindings): DiffRefusal[] {
 
 function describeChange(model: ObjectModel, twins: Twins, because: string): ChangedFunction {
   const { before, after } = twins;
-  const name = before.symbols.find((symbol) => symbol.name === after.name)?.name ?? before.name;
+  // Aliases give one place several names; the one that both sides have says what is meant.
+  const names = new Set(before.symbols.map((symbol) => symbol.name));
+  const common = after.symbols.find((symbol) => names.has(symbol.name))?.name;
+  const name = common ?? before.name;
+  const afterName = common ?? after.name;
   return {
     name,
-    afterName: after.name,
+    afterName,
     binding: before.global ? "global" : "local",
     beforeSymbolIndex: symbolIndexOf(before, name),
-    afterSymbolIndex: symbolIndexOf(after, after.name),
+    afterSymbolIndex: symbolIndexOf(after, afterName),
     parts: partsOf(model, before).map((part) => ({
       name: part.name,
       symbolIndex: symbolIndexOf(part, part.name),

@@ -18,17 +18,18 @@ import { relaxedThreadLocal } from "./match-tls.ts";
 /** Compares two instructions; a step may take more than one where a sequence was rewritten. */
 export function pairInstructions(request: StepRequest): Step | Different {
   const { pre, own, other } = request;
-  const relocation = pre.relocations.find(
+  const [relocation, ...others] = pre.relocations.filter(
     ({ r_offset }) => r_offset >= own.offset && r_offset < own.end,
   );
   if (relocation === undefined) return pairPlain(request);
+  if (others.length > 0) return pairRelocated(request, [relocation, ...others]);
   const relaxed = relaxedThreadLocal(request, relocation) ?? relaxedSlot(request, relocation);
   if (relaxed !== undefined) return relaxed;
   if (own.target !== undefined) {
     if (other.target === undefined || own.mnemonic !== other.mnemonic) return different(request);
     return one(fact(relocation, own, "call", request.address + other.target));
   }
-  return pairRelocated(request, relocation);
+  return pairRelocated(request, [relocation]);
 }
 
 const one = (...facts: readonly MatchFact[]): Step => ({ objectCount: 1, linkedCount: 1, facts });
@@ -72,31 +73,58 @@ function sameBytes(a: Uint8Array, b: Uint8Array, skip: number, skipSize: number)
   );
 }
 
-function pairRelocated(request: StepRequest, relocation: Relocation): Step | Different {
-  const { pre, own, other, linked, address } = request;
+/** An instruction whose linked form differs in its relocated fields only. */
+function pairRelocated(request: StepRequest, relocations: readonly Relocation[]): Step | Different {
+  const { pre, own, other, linked } = request;
+  const ours = Uint8Array.from(pre.bytes.subarray(own.offset, own.end));
+  const theirs = Uint8Array.from(linked.subarray(other.offset, other.end));
+  if (ours.length !== theirs.length) return different(request);
+  const view = new DataView(theirs.buffer);
+  const facts: MatchFact[] = [];
+  for (const relocation of relocations) {
+    const found = factOf(request, relocation, view);
+    if (found === undefined) {
+      const name = relocationName(relocation.type);
+      return { mismatch: `a relocation that is not matched: ${name}` };
+    }
+    facts.push(found);
+  }
+  for (const { r_offset, type } of relocations) {
+    const at = r_offset - own.offset;
+    ours.fill(0, at, at + fieldSize(type));
+    theirs.fill(0, at, at + fieldSize(type));
+  }
+  return sameBytes(ours, theirs, 0, 0) ? one(...facts) : different(request);
+}
+
+/** What one relocated field says; undefined for a type that compilers do not put into code. */
+function factOf(
+  { own, other, address }: StepRequest,
+  relocation: Relocation,
+  view: DataView,
+): MatchFact | undefined {
   const { r_offset, type, r_addend, symbolIndex } = relocation;
   const at = r_offset - own.offset;
-  const ours = pre.bytes.subarray(own.offset, own.end);
-  const theirs = linked.subarray(other.offset, other.end);
-  if (!sameBytes(ours, theirs, at, fieldSize(type))) return different(request);
-  const view = new DataView(theirs.buffer, theirs.byteOffset, theirs.byteLength);
-  const next = address + other.end;
-  const direct = (kind: FactKind, value: number): Step =>
-    one({ symbolIndex, addend: r_addend, kind, value });
+  if (at + fieldSize(type) > view.byteLength) return undefined;
+  const relative = (kind: FactKind): MatchFact =>
+    fact(relocation, own, kind, address + other.end + view.getInt32(at, true));
+  const direct = (kind: FactKind, value: number): MatchFact => ({
+    ...{ symbolIndex, addend: r_addend, kind, value },
+  });
   switch (type) {
     case R_X86_64.R_X86_64_PC32:
     case R_X86_64.R_X86_64_PLT32:
     case R_X86_64.R_X86_64_GOTPC32:
-      return one(fact(relocation, own, "address", next + view.getInt32(at, true)));
+      return relative("address");
     case R_X86_64.R_X86_64_GOTPCREL:
     case R_X86_64.R_X86_64_GOTPCRELX:
     case R_X86_64.R_X86_64_REX_GOTPCRELX:
-      return one(fact(relocation, own, "got-slot", next + view.getInt32(at, true)));
+      return relative("got-slot");
     case R_X86_64.R_X86_64_GOTTPOFF:
-      return one(fact(relocation, own, "tls-got-slot", next + view.getInt32(at, true)));
+      return relative("tls-got-slot");
     case R_X86_64.R_X86_64_TLSGD:
     case R_X86_64.R_X86_64_TLSLD:
-      return one(fact(relocation, own, "tls-index-slot", next + view.getInt32(at, true)));
+      return relative("tls-index-slot");
     case R_X86_64.R_X86_64_32:
       return direct("address", view.getUint32(at, true));
     case R_X86_64.R_X86_64_32S:
@@ -111,7 +139,7 @@ function pairRelocated(request: StepRequest, relocation: Relocation): Step | Dif
       return direct(value < 0 ? "tls" : "tls-module-offset", value);
     }
     default:
-      return { mismatch: `a relocation that is not matched: ${relocationName(type)}` };
+      return undefined;
   }
 }
 
@@ -124,14 +152,19 @@ const SLOTS: ReadonlySet<number> = new Set([
 /** An access through the GOT that the linker made direct (psABI, B.2). */
 function relaxedSlot(request: StepRequest, relocation: Relocation): Step | undefined {
   if (!SLOTS.has(relocation.type)) return undefined;
-  const { pre, own, other, linked, address } = request;
+  const { pre, own, run, other, linked, address } = request;
   const ours = pre.bytes.subarray(own.offset, own.end);
   const theirs = linked.subarray(other.offset, other.end);
   const isIndirectBranch = ours[0] === 0xff && (ours[1] === 0x15 || ours[1] === 0x25);
   if (isIndirectBranch) {
     const wanted = ours[1] === 0x15 ? "call" : "branch";
     if (other.target === undefined || other.flow !== wanted) return undefined;
-    return one(fact(relocation, own, "call", address + other.target));
+    const next = run[run.indexOf(other) + 1];
+    const isPadded = next?.filler === true && next.end - own.end === other.offset - own.offset;
+    return {
+      ...one(fact(relocation, own, "call", address + other.target)),
+      linkedCount: isPadded ? 2 : 1,
+    };
   }
   if (ours.length !== theirs.length) return undefined;
   const opcode = relocation.r_offset - own.offset - 2;

@@ -40,7 +40,8 @@ export function checkFacts(
       }
     }
     // A variable is one block; code and nameless data may be laid out otherwise in the module.
-    const isBlock = symbol.type === STT.STT_OBJECT || symbol.type === STT.STT_TLS;
+    const isData = section !== undefined && hasFlag(section.sh_flags, SHF.SHF_WRITE);
+    const isBlock = isData || symbol.type === STT.STT_OBJECT || symbol.type === STT.STT_TLS;
     const base = kind.endsWith("slot") ? value : value - addend;
     const key = isBlock ? `${index} ${kind}` : `${index} ${kind} ${addend}`;
     const known = values.get(key);

@@ -1,0 +1,5 @@
+// flags: -fcommon
+int shared;
+int bump(int x) {
+  return shared += x;
+}

@@ -1,0 +1,2 @@
+__attribute__((noinline, noipa)) int helper(int x) { return x * 4; }
+int use(int x) { return helper(x); }

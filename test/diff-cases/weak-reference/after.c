@@ -1,0 +1,4 @@
+extern int hook(int) __attribute__((weak));
+int work(int x) {
+  return hook ? hook(x) : x + 1;
+}

@@ -1,0 +1,5 @@
+#include <wchar.h>
+int show(int x) {
+  return wcslen(x ? L"first" : L"second") + wprintf(L"old");
+}
+int other(void) { return wprintf(L"second"); }
