@@ -33,7 +33,7 @@ const BAD: Readonly<Record<keyof typeof rules, readonly [Record<string, string>,
   ],
   onlyMainReadsTheEnvironment: [
     { "packages/cli/src/a.ts": "export const home = process.env.HOME;" },
-    "process.env belongs in main.ts",
+    "process.env.HOME belongs in main.ts",
   ],
   relativeImportsNameTheFile: [{ "test/a.ts": 'import "./b";' }, "does not end in .ts"],
   indexFilesStandAtPackageRoots: [{ "packages/engine/src/elf/index.ts": "" }, "root only"],
