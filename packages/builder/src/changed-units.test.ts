@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { compareTrees, digestChanges } from "./changed-files.ts";
-import { checkUnit, generatorFiles, selectUnits } from "./changed-units.ts";
+import { checkUnit, generatorNotes, selectUnits } from "./changed-units.ts";
 import { readAllDependencies } from "./compare-trees.ts";
 import { compileUnit, parseMakeRule } from "./compile-unit.ts";
 import type { CompileCommand } from "./compiler-arguments.ts";
@@ -110,7 +110,8 @@ test("assembly, C++ and link-time optimisation are refused by name", () => {
 test("files that a build makes others from are named", () => {
   const paths = ["src/parse.y", "configure.ac", "src/a.c", "Makefile", "doc/x.txt"];
   const changes = paths.map((path) => ({ path, change: "changed" as const }));
-  expect(generatorFiles(changes)).toEqual(["src/parse.y", "configure.ac", "Makefile"]);
+  const named = generatorNotes(changes).map((note) => note.split(" ")[0]);
+  expect(named).toEqual(["src/parse.y", "configure.ac", "Makefile"]);
 });
 
 test("make rules are read with their escapes", () => {

@@ -63,8 +63,8 @@ export function checkUnit({ name, command }: ChangedUnit): RefusalItem | undefin
 const generators =
   /\.(?:y|yy|l|ll|rl|re|gperf|proto|in|am|ac|m4|cmake|mk)$|(?:^|\/)(?:[Mm]akefile|CMakeLists\.txt|meson\.build|configure)$/;
 
-/**
- * Changed files that a build makes other files from: their effect is not in the compared code.
- */
-export const generatorFiles = (changes: readonly ChangedFile[]): readonly string[] =>
-  changes.map(({ path }) => path).filter((path) => generators.test(path));
+/** Sentences about changed files that a build makes others from: their effect was not compared. */
+export const generatorNotes = (changes: readonly ChangedFile[]): readonly string[] =>
+  changes
+    .filter(({ path }) => generators.test(path))
+    .map(({ path }) => `${path} changes; what the build makes from it was not compared`);

@@ -93,3 +93,12 @@ function movePath(text: string, { recordedRoot, root }: CompilePlace): string {
 
 const mapOptions = ({ recordedRoot, root }: CompilePlace): readonly string[] =>
   recordedRoot === root ? [] : [`-ffile-prefix-map=${root}=${recordedRoot}`];
+
+/** The first line of `CC --version`. */
+export async function compilerVersion(
+  compiler: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const { stdout } = await runCommand([compiler, "--version"], { env: { ...env, LC_ALL: "C" } });
+  return stdout.split("\n")[0] || compiler;
+}

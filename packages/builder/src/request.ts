@@ -38,10 +38,16 @@ export interface DebRequest extends CommonRequest {
   readonly package: string;
   /** A version, `installed`, or `oldest`: the oldest that the archive has. */
   readonly from: string;
-  /** A version or `newest`; left out where `patches` are given. */
+  /** A version or `newest` (the default); left out where the fix is given as patches. */
   readonly to?: string;
   /** Patch files that are applied, in this order, to the source of `from`. */
   readonly patches?: readonly string[];
+  /**
+   * Patches of the series of `from` by name: the hotpatch is for that version as it is without
+   * them, rebuilt here (`binary` of the result is the program), and they are the fix. For
+   * archives that serve one version only, and for measuring.
+   */
+  readonly withoutPatches?: readonly string[];
   /** The program or library: a path in the package or its last part. */
   readonly binary?: string;
   readonly archive?: ArchiveOptions;

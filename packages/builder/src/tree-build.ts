@@ -2,11 +2,13 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { applyPatch } from "./apply-patch.ts";
 import { assembleHotpatch, unitsInModule } from "./assemble.ts";
 import { compareTrees } from "./changed-files.ts";
-import { generatorFiles } from "./changed-units.ts";
+import { generatorNotes } from "./changed-units.ts";
 import { compileBoth, readAllDependencies } from "./compare-trees.ts";
 import { commandsOfRuns, linkedFiles, parseCompileCommands } from "./compile-commands.ts";
+import { compilerVersion } from "./compile-unit.ts";
 import type { CompileCommand } from "./compiler-arguments.ts";
 import { createCompilerWrapper } from "./compiler-wrapper.ts";
 import { restoreLineNumbers } from "./fixed-tree.ts";
@@ -37,8 +39,8 @@ export async function buildFromTree(
     const fixedRoot = join(scratch, "fixed");
     await cp(root, fixedRoot, copyOptions(request.cacheFolder));
     const fixed = join(fixedRoot, relative(root, source));
-    const failed = await applyPatch(request.patch, fixed, request.env);
-    if (failed !== undefined) return failed;
+    const patchNotes = await applyPatch(request.patch, fixed, request.env);
+    if (isBuildRefusal(patchNotes)) return patchNotes;
     const below = relative(root, source);
     const changes = (await compareTrees(source, fixed, isNoSource)).map((change) => ({
       ...change,
@@ -47,7 +49,7 @@ export async function buildFromTree(
     await restoreLineNumbers({ root, fixedRoot, changes });
     return await build(
       request,
-      { ...recorded, root, fixedRoot, changes, scratch, image },
+      { ...recorded, root, fixedRoot, changes, scratch, image, patchNotes },
       progress,
     );
   } finally {
@@ -67,6 +69,7 @@ interface PreparedTree extends RecordedBuild {
   readonly changes: Awaited<ReturnType<typeof compareTrees>>;
   readonly scratch: string;
   readonly image: Uint8Array;
+  readonly patchNotes: readonly string[];
 }
 
 async function build(
@@ -108,9 +111,7 @@ async function build(
     fixes: (changed) => attributeFixes([inRoot], changed),
   });
   if (isBuildRefusal(assembled)) return assembled;
-  const notes = generatorFiles(tree.changes).map(
-    (path) => `${path} changes; what the build makes from it was not compared`,
-  );
+  const notes = [...tree.patchNotes, ...generatorNotes(tree.changes)];
   return { ...assembled, notes, binary: request.binary };
 }
 
@@ -168,46 +169,6 @@ async function realDirectories(
       return { ...command, directory };
     }),
   );
-}
-
-/** Applies a patch file, or refuses with what `patch` said. The tree is then half changed. */
-export async function applyPatch(
-  patch: string,
-  tree: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<BuildRefusal | undefined> {
-  const argv = [
-    "patch",
-    "-p1",
-    "--batch",
-    "--forward",
-    "--no-backup-if-mismatch",
-    "-i",
-    resolve(patch),
-  ];
-  const result = await runCommand(argv, { cwd: tree, env: { ...env, LC_ALL: "C" } });
-  if (result.spawnError === "ENOENT") {
-    return refuseBuild("missing-tool", {
-      name: "patch",
-      detail: "the program patch is not on PATH",
-      next: "apt-get install patch",
-    });
-  }
-  if (result.code === 0) return undefined;
-  return refuseBuild("patch-does-not-apply", {
-    name: basename(patch),
-    detail: failureText(result),
-    next: "give a patch that `patch -p1` applies to the source of the program that runs",
-  });
-}
-
-/** The first line of `CC --version`. */
-export async function compilerVersion(
-  compiler: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string> {
-  const { stdout } = await runCommand([compiler, "--version"], { env: { ...env, LC_ALL: "C" } });
-  return stdout.split("\n")[0] || compiler;
 }
 
 /** The deepest folder that holds all of them. */

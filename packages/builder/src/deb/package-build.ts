@@ -1,31 +1,38 @@
 /** Builds a hotpatch for a program or library of a distribution's package. */
 import { cp, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Fix } from "@suture/release";
+import { applyPatch } from "../apply-patch.ts";
 import { assembleHotpatch, type ChangedName } from "../assemble.ts";
 import { type ChangedFile, compareTrees, digestChanges } from "../changed-files.ts";
-import { generatorFiles } from "../changed-units.ts";
+import { generatorNotes } from "../changed-units.ts";
 import { compileBoth } from "../compare-trees.ts";
+import { compilerVersion } from "../compile-unit.ts";
 import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
 import { attributeFixes } from "../fixes.ts";
 import { addedPatches, cvesIn, type PatchFile, parsePatchFile } from "../patch-file.ts";
 import { type BuildRefusal, isBuildRefusal } from "../refusals.ts";
 import type { BuildResult, DebRequest, Progress } from "../request.ts";
-import { applyPatch, compilerVersion } from "../tree-build.ts";
 import { type Archive, openArchive } from "./archive.ts";
 import { chooseModule } from "./choose-module.ts";
 import { chooseVersions } from "./choose-versions.ts";
+import { obtainEarlierSource } from "./earlier-source.ts";
 import { obtainRebuild, type Rebuild } from "./rebuild.ts";
 import { obtainShippedFiles } from "./shipped-files.ts";
 import { type CachedSource, obtainSource, readSeries } from "./source-package.ts";
+
+/** A request without any fix means the newest version. */
+function withFix(asked: DebRequest): DebRequest {
+  const { to, ...rest } = asked;
+  if ((asked.patches ?? asked.withoutPatches ?? []).length > 0) return rest;
+  return { ...rest, to: to ?? "newest" };
+}
 
 export async function buildFromPackage(
   asked: DebRequest,
   progress: Progress,
 ): Promise<BuildResult> {
-  const byPatch = (asked.patches ?? []).length > 0;
-  const { to: _, ...withoutTo } = asked;
-  const request = byPatch ? withoutTo : { ...asked, to: asked.to ?? "newest" };
+  const request = withFix(asked);
   await mkdir(request.cacheFolder, { recursive: true });
   const cacheFolder = join(await realpath(request.cacheFolder), "deb");
   const place = {
@@ -37,16 +44,20 @@ export async function buildFromPackage(
   if (isBuildRefusal(archive)) return archive;
   const versions = await chooseVersions(request, archive);
   if (isBuildRefusal(versions)) return versions;
-  const from = await obtainSource(versions.from, { archive, cacheFolder }, progress);
+  const sources = { archive, cacheFolder };
+  const served = await obtainSource(versions.from, sources, progress);
+  if (isBuildRefusal(served)) return served;
+  const to = versions.to && (await obtainSource(versions.to, sources, progress));
+  if (isBuildRefusal(to)) return to;
+  const { withoutPatches = [] } = request;
+  const from =
+    withoutPatches.length === 0
+      ? served
+      : await obtainEarlierSource(served, withoutPatches, archive.env);
   if (isBuildRefusal(from)) return from;
-  const to =
-    versions.to === undefined
-      ? undefined
-      : await obtainSource(versions.to, { archive, cacheFolder }, progress);
-  if (to !== undefined && isBuildRefusal(to)) return to;
   const scratch = await mkdtemp(join(cacheFolder, "work-"));
   try {
-    const fixed = await prepareFix(request, { from, to, scratch });
+    const fixed = await prepareFix(request, { from, to: from === served ? to : served, scratch });
     if (isBuildRefusal(fixed)) return fixed;
     return await buildBetween(request, { archive, from, fixed, scratch }, progress);
   } finally {
@@ -61,6 +72,7 @@ interface FixedSource {
   readonly patches: readonly PatchFile[];
   /** Without patches of their own (a new upstream version) the whole difference is one fix. */
   readonly cves: readonly string[];
+  readonly notes: readonly string[];
 }
 
 async function prepareFix(
@@ -80,17 +92,19 @@ async function prepareFix(
       ),
     );
     const label = `${to.version.name} ${to.version.version}`;
-    return { tree: to.tree, label, patches, cves: await newCves(from, to) };
+    return { tree: to.tree, label, patches, cves: await newCves(from, to), notes: [] };
   }
   const tree = join(scratch, "patched");
   await cp(from.tree, tree, copyOptions);
   const patches: PatchFile[] = [];
+  const notes: string[] = [];
   for (const patch of request.patches ?? []) {
-    const failed = await applyPatch(patch, tree, request.env);
-    if (failed !== undefined) return failed;
+    const applied = await applyPatch(patch, tree, request.env);
+    if (isBuildRefusal(applied)) return applied;
+    notes.push(...applied);
     patches.push(parsePatchFile(basename(patch), await readFile(patch, "latin1")));
   }
-  return { tree, label: patches.map(({ name }) => name).join(", "), patches, cves: [] };
+  return { tree, label: patches.map(({ name }) => name).join(", "), patches, cves: [], notes };
 }
 
 /** CVE ids that only the newer changelog has. */
@@ -114,11 +128,13 @@ async function buildBetween(
 ): Promise<BuildResult> {
   const { archive, from, fixed, scratch } = parts;
   const changes = await compareTrees(from.tree, fixed.tree, isPackaging);
-  const shipped = await obtainShippedFiles(from, archive, progress);
-  if (isBuildRefusal(shipped)) return shipped;
   const mayInstall = request.installBuildDependencies !== false;
   const rebuild = await obtainRebuild(from, { archive, mayInstall }, progress);
   if (isBuildRefusal(rebuild)) return rebuild;
+  const rebuilt = (request.withoutPatches ?? []).length > 0;
+  const built = rebuilt ? { built: dirname(rebuild.root) } : {};
+  const shipped = await obtainShippedFiles(from, { archive, ...built }, progress);
+  if (isBuildRefusal(shipped)) return shipped;
   const fixedRoot = await makeFixedRoot(rebuild, { fixed, changes, scratch });
   const fixDigest = await digestChanges(changes, fixed.tree);
   const objectCache = { folder: join(from.folder, "objects"), fixDigest };
@@ -135,17 +151,14 @@ async function buildBetween(
     package: name,
     version,
     sequence: request.sequence ?? 1,
-    source: `${name} ${version}`,
+    source: [`${name} ${version}`, ...(request.withoutPatches ?? [])].join(" without "),
     fixedBy: fixed.label,
     compiler: await compilerVersion(compiler, rebuild.env),
     proof: chosen.proof,
     fixes: (changed) => fixesOf(fixed, changed),
   });
   if (isBuildRefusal(assembled)) return assembled;
-  const generated = generatorFiles(changes).map(
-    (path) => `${path} changes; what the build makes from it was not compared`,
-  );
-  const notes = [...chosen.notes, ...generated];
+  const notes = [...chosen.notes, ...fixed.notes, ...generatorNotes(changes)];
   return { ...assembled, notes, binary: chosen.shipped.absolute };
 }
 

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type BuildRefusal, refuseBuild } from "../refusals.ts";
+import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import { failureText, runCommand } from "../run-command.ts";
 import type { Archive, NamedVersion } from "./archive.ts";
 import type { SourceVersion } from "./choose-versions.ts";
@@ -19,10 +19,14 @@ export interface ShippedFile extends LinkedFile {
   readonly services: readonly string[];
 }
 
-/** Unpacks all binary packages of a version into one folder and lists what is linked. */
+/**
+ * Unpacks all binary packages of a version into one folder and lists what is linked.
+ *
+ * They come from the archive, or with `built` from a folder where they were just built.
+ */
 export async function obtainShippedFiles(
   source: CachedSource,
-  archive: Archive,
+  from: { readonly archive: Archive; readonly built?: string },
   progress: (step: string) => void,
 ): Promise<readonly ShippedFile[] | BuildRefusal> {
   const root = join(source.folder, "shipped");
@@ -31,8 +35,10 @@ export async function obtainShippedFiles(
     await rm(root, { recursive: true, force: true });
     await mkdir(root, { recursive: true });
     const { name, version } = source.version;
-    progress(`fetching the binary packages of ${name} ${version}`);
-    const failed = await unpackBinaries(source, root, archive);
+    if (from.built === undefined) progress(`fetching the binary packages of ${name} ${version}`);
+    const debs = from.built ?? (await fetchBinaries(source, from.archive));
+    if (isBuildRefusal(debs)) return debs;
+    const failed = await unpackBinaries(debs, root, from.archive);
     if (failed !== undefined) return failed;
     await writeFile(done, "");
   }
@@ -51,18 +57,16 @@ export async function obtainShippedFiles(
   });
 }
 
-async function unpackBinaries(
+/** The folder with the downloaded binary packages. */
+async function fetchBinaries(
   source: CachedSource,
-  root: string,
   archive: Archive,
-): Promise<BuildRefusal | undefined> {
+): Promise<string | BuildRefusal> {
   const folder = join(source.folder, "debs");
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder);
   const wanted: NamedVersion[] = [];
-  for (const name of source.version.binaries.filter(
-    (binary) => !/-(?:dev|doc|udeb)$/.test(binary),
-  )) {
+  for (const name of source.version.binaries.filter((binary) => !/-(?:dev|doc)$/.test(binary))) {
     const version = await binaryVersion(name, source.version, archive);
     if (version !== undefined) wanted.push({ name, version });
   }
@@ -70,7 +74,23 @@ async function unpackBinaries(
     const failed = await archive.fetchBinary(binary, folder);
     if (failed !== undefined) return failed;
   }
-  for (const deb of await readdir(folder)) {
+  if (wanted.length > 0) return folder;
+  return refuseBuild("no-such-package", {
+    name: `${source.version.name} ${source.version.version}`,
+    detail: "the archive has its source, but none of its binary packages",
+    next: "choose a version whose binary packages the archive still serves",
+  });
+}
+
+async function unpackBinaries(
+  folder: string,
+  root: string,
+  archive: Archive,
+): Promise<BuildRefusal | undefined> {
+  const debs = (await readdir(folder)).filter(
+    (name) => /\.deb$/.test(name) && !/-dbgsym_/.test(name),
+  );
+  for (const deb of debs.sort()) {
     const result = await runCommand(["dpkg-deb", "-x", join(folder, deb), root], {
       env: archive.env,
     });
@@ -81,12 +101,7 @@ async function unpackBinaries(
       next: "remove the cache folder and try again",
     });
   }
-  if (wanted.length > 0) return undefined;
-  return refuseBuild("no-such-package", {
-    name: `${source.version.name} ${source.version.version}`,
-    detail: "the archive has its source, but none of its binary packages",
-    next: "choose a version whose binary packages the archive still serves",
-  });
+  return undefined;
 }
 
 /** A binary package's version: its source's, or that of a rebuild without source changes (+b1). */
