@@ -4,16 +4,13 @@
  * Everything that stands in the way is collected before it is refused, so that an author sees
  * all of it at once.
  */
-import { basename } from "node:path";
 import type { Fix, HotpatchManifest } from "@suture/release";
-import type { CompiledUnit } from "./compare-trees.ts";
 import {
   type DiffRefusal,
   diffObjects,
   type ElfFile,
   type FunctionPart,
   fileAddr,
-  formatAddress,
   type HotpatchObject,
   type ObjectDiff,
   type PatchDescription,
@@ -22,9 +19,9 @@ import {
 } from "./engine.ts";
 import { hotpatchId, sha256, writeHotpatchFile } from "./hotpatch-file.ts";
 import { bytesFrom, type Module } from "./module-symbols.ts";
-import { type PlacedUnit, placeUnit } from "./place-unit.ts";
 import { findReference } from "./references.ts";
 import { type BuildRefusal, isBuildRefusal, type RefusalItem } from "./refusals.ts";
+import { type ModuleUnit, mismatchItem, refuseSource } from "./units-in-module.ts";
 
 /** What a hotpatch's manifest says besides what is found here. */
 export interface About {
@@ -52,11 +49,6 @@ export interface Assembled {
   readonly bytes: Uint8Array;
   readonly description: PatchDescription;
   readonly manifest: HotpatchManifest;
-}
-
-/** A compiled unit that is in the module, and where its functions are. */
-export interface ModuleUnit extends CompiledUnit {
-  readonly placed: PlacedUnit;
 }
 
 /** Makes the hotpatch for one module from the units that are in it. */
@@ -102,33 +94,6 @@ export function assembleHotpatch(
     description,
     manifest,
   };
-}
-
-/** The units that are part of the module; one that has its name but not its code is refused. */
-export function unitsInModule(
-  units: readonly CompiledUnit[],
-  module: Module,
-): readonly ModuleUnit[] | BuildRefusal {
-  const placed = units.map((unit) => ({
-    ...unit,
-    placed: placeUnit(unit.before, unit.unit.command.file, module),
-  }));
-  const best = new Map<string, number>();
-  for (const { unit, placed: at } of placed) {
-    const source = sourceOf(unit.name);
-    best.set(source, Math.max(best.get(source) ?? 0, at.functions.size));
-  }
-  const strangers = placed.filter(
-    ({ unit, placed: at }) =>
-      best.get(sourceOf(unit.name)) === 0 &&
-      at.mismatches.size > 0 &&
-      hasSourceFile(module, basename(unit.command.file)),
-  );
-  if (strangers.length > 0) return refuseSource(strangers.flatMap(mismatchItems));
-  return placed.filter(
-    ({ unit, placed: at }) =>
-      at.functions.size > 0 && at.functions.size === best.get(sourceOf(unit.name)),
-  );
 }
 
 interface UnitDiff {
@@ -179,20 +144,6 @@ function checkPlaces(unit: ModuleUnit, diff: ObjectDiff): readonly RefusalItem[]
     unit.placed.functions.has(symbolIndex) ? [] : [mismatchItem(unit, name, symbolIndex)],
   );
 }
-
-function mismatchItem(unit: ModuleUnit, name: string, symbolIndex: number): RefusalItem {
-  const mismatch = unit.placed.mismatches.get(symbolIndex);
-  const detail =
-    mismatch === undefined
-      ? `${unit.unit.name}: no code of that name, or several that fit, in the program or library`
-      : `${unit.unit.name}: the linked code at ${formatAddress(mismatch.address)} differs: ${mismatch.mismatch}`;
-  return { name, code: "not-the-source", detail };
-}
-
-const mismatchItems = (unit: ModuleUnit): readonly RefusalItem[] =>
-  [...unit.placed.mismatches.keys()].map((index) =>
-    mismatchItem(unit, unit.placed.symbols[index]?.name ?? "", index),
-  );
 
 function describeFunctions(
   hotpatch: HotpatchObject,
@@ -278,21 +229,6 @@ function describe(
     },
   };
 }
-
-const sourceOf = (unit: string): string => unit.replace(/\([0-9]+\)$/, "");
-
-function hasSourceFile(module: Module, file: string): boolean {
-  for (const list of module.symbols.locals.values()) {
-    if (list.some((local) => local.file === file)) return true;
-  }
-  return false;
-}
-
-const refuseSource = (items: readonly RefusalItem[]): BuildRefusal => ({
-  refused: "not-the-source",
-  items,
-  next: "give the source and the compiler that the program or library was built with",
-});
 
 const refuseSymbols = (items: readonly RefusalItem[]): BuildRefusal => ({
   refused: "symbol-not-found",

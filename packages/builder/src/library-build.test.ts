@@ -11,7 +11,10 @@ const missing = ["gcc", "make", "patch", "nm"].filter(
 );
 if (missing.length > 0) console.warn(`SKIPPED: builds need ${missing.join(", ")}`);
 
-/** Two units of one file name, each with the same static names; exported and hidden functions. */
+/**
+ * Two units of one file name, each with the same static names; exported and hidden functions.
+ * One is compiled once more for a static library that nothing here is linked with.
+ */
 const util = (name: string, start: number): string => `#include "demo.h"
 static int state = ${start};
 __attribute__((noinline)) static int bump(int by)
@@ -42,6 +45,7 @@ libdemo.so.1: $(OBJECTS)
 a.o: ../lib/a/util.c
 \tcc -O2 -fPIC -I ../lib -c $< -o $@
 b.o: ../lib/b/util.c
+\tcc -O2 -I ../lib -c $< -o static.o
 \tcc -O2 -fPIC -I ../lib -c $< -o $@
 inner.o: ../lib/inner.c
 \tcc -O2 -fPIC -I ../lib -c $< -o $@

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { applyPatch } from "./apply-patch.ts";
-import { assembleHotpatch, unitsInModule } from "./assemble.ts";
+import { assembleHotpatch } from "./assemble.ts";
 import { compareTrees } from "./changed-files.ts";
 import { generatorNotes } from "./changed-units.ts";
 import { compileBoth, readAllDependencies } from "./compare-trees.ts";
@@ -19,6 +19,7 @@ import { parsePatchFile } from "./patch-file.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "./refusals.ts";
 import type { BuildResult, Progress, TreeRequest } from "./request.ts";
 import { failureText, runCommand } from "./run-command.ts";
+import { unitsInModule } from "./units-in-module.ts";
 
 export async function buildFromTree(
   request: TreeRequest,

@@ -1,9 +1,9 @@
 /** Which of a package's programs and libraries the hotpatch is for. */
 import { basename } from "node:path";
-import { type ModuleUnit, unitsInModule } from "../assemble.ts";
 import type { CompiledUnit } from "../compare-trees.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import type { DebRequest } from "../request.ts";
+import { type ModuleUnit, unitsInModule } from "../units-in-module.ts";
 import { openShipped, type ProvenModule } from "./open-shipped.ts";
 import type { Rebuild } from "./rebuild.ts";
 import type { ShippedFile } from "./shipped-files.ts";
