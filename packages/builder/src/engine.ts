@@ -2,7 +2,6 @@
 export { type FileAddr, fileAddr, formatAddress } from "../../engine/src/bytes/address.ts";
 export { FormatError } from "../../engine/src/bytes/format-error.ts";
 export {
-  type ChangedFunction,
   type DiffRefusal,
   diffObjects,
   type ObjectDiff,
@@ -17,24 +16,20 @@ export {
 } from "../../engine/src/diff/match.ts";
 export {
   type ExternalSymbol,
-  type HotpatchFunction,
   type HotpatchObject,
-  type HotpatchUnit,
   writeHotpatch,
 } from "../../engine/src/diff/write.ts";
-export { ET, SHF, SHN, SHT, STB, STT, STV } from "../../engine/src/elf/constants.ts";
+export { ET, SHF, SHN, SHT, STB, STT } from "../../engine/src/elf/constants.ts";
 export { parseDynamic } from "../../engine/src/elf/dynamic.ts";
 export {
   addressBytes,
   type ElfFile,
   parseElf,
-  type Section,
   sectionByName,
   sectionBytes,
 } from "../../engine/src/elf/file.ts";
 export { buildId } from "../../engine/src/elf/note.ts";
 export {
-  type DynamicSymbol,
   dynamicSymbols,
   type ElfSymbol,
   symbolTable,
