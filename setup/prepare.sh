@@ -84,10 +84,15 @@ prepare_npm() {
     return
   fi
   say "npm ci: the packages of package-lock.json, Node 24 among them"
-  if ! npm ci --no-audit --no-fund --loglevel=error >&2; then
-    say "npm ci failed; run it yourself to see why:  cd '$PWD' && npm ci"
+  local log
+  log="$(mktemp)"
+  if ! npm ci --no-audit --no-fund --loglevel=error >"$log" 2>&1; then
+    head -n 20 "$log" >&2
+    rm -f "$log"
+    say "npm ci failed; what it says stands above. To try it again:  cd '$PWD' && npm ci"
     exit 1
   fi
+  rm -f "$log"
   touch "$lock"
 }
 

@@ -54,6 +54,13 @@ const BAD: Readonly<Record<keyof typeof rules, readonly [Record<string, string>,
     },
     "yargs is not a declared",
   ],
+  lockFileIsComplete: [
+    {
+      "package-lock.json":
+        '{"packages":{"node_modules/a":{"optionalDependencies":{"a-linux":"1","a-mac":"1"}},"node_modules/a-linux":{}}}',
+    },
+    "node_modules/a wants a-mac",
+  ],
   noFileIsDead: [
     {
       "packages/cli/src/main.ts": 'import { b } from "./b.ts";',

@@ -197,6 +197,25 @@ export const dependenciesAreDeclared: Rule = (tree) => {
   });
 };
 
+interface LockFile {
+  packages?: Record<string, { optionalDependencies?: Record<string, string> }>;
+}
+
+/**
+ * `npm ci` refuses a lock file that lacks an optional package, even one for another system, and
+ * npm leaves out those that its registry did not have when the file was written.
+ */
+export const lockFileIsComplete: Rule = (tree) => {
+  const text = tree.files.find((file) => file.path === "package-lock.json")?.text ?? "{}";
+  const { packages = {} } = JSON.parse(text) as LockFile;
+  const locked = Object.keys(packages);
+  return Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter((name) => !locked.some((key) => key.endsWith(`node_modules/${name}`)))
+      .map((name) => `package-lock.json: ${path} wants ${name}, which is not locked`),
+  );
+};
+
 /** Every file is reached from a program, a package's index or, outside of packages, a test. */
 export const noFileIsDead: Rule = (tree) => {
   const files = new Map(typescript(tree).map((file) => [file.path, file]));
