@@ -78,21 +78,26 @@ missing() {
   printf '%s' "${absent[*]-}"
 }
 
+# quietly COMMAND...: shows what the command said only where it fails.
+quietly() {
+  local log code=0
+  log="$(mktemp)"
+  "$@" >"$log" 2>&1 </dev/null || code=$?
+  [[ $code == 0 ]] || head -n 20 "$log" >&2
+  rm -f "$log"
+  return $code
+}
+
 prepare_npm() {
   local lock=node_modules/.package-lock.json
   if [[ -e $lock && ! package-lock.json -nt $lock ]]; then
     return
   fi
   say "npm ci: the packages of package-lock.json, Node 24 among them"
-  local log
-  log="$(mktemp)"
-  if ! npm ci --no-audit --no-fund --loglevel=error >"$log" 2>&1; then
-    head -n 20 "$log" >&2
-    rm -f "$log"
+  if ! quietly npm ci --no-audit --no-fund --loglevel=error; then
     say "npm ci failed; what it says stands above. To try it again:  cd '$PWD' && npm ci"
     exit 1
   fi
-  rm -f "$log"
   touch "$lock"
 }
 
@@ -122,7 +127,7 @@ prepare_debian() {
 # The lists are fetched first: a machine's old lists name files that the archive no longer has.
 install_debian() {
   # shellcheck disable=SC2086 # a list of names
-  apt-get update -qq >&2 && apt-get install -qq --yes --no-install-recommends $wanted >&2
+  quietly apt-get update -qq && quietly apt-get install -qq --yes --no-install-recommends $wanted
 }
 
 # Ends with 1 where the purpose cannot do without what is missing.

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { REDIS_TRIGGERS } from "./redis-triggers.ts";
 import type { Scene, Stage } from "./scene.ts";
+import { problemOf, runSuture } from "./suture-command.ts";
 
 export async function prepareRedis(stage: Stage): Promise<Scene | undefined> {
   if (!isThere("apt-cache") || !isThere("dpkg-source")) {
@@ -22,23 +23,44 @@ export async function prepareRedis(stage: Stage): Promise<Scene | undefined> {
     stage.say("the archive has no redis-server");
     return undefined;
   }
-  if (oldest === newest) {
-    stage.say(`the archive has one redis-server only, ${oldest}`);
-    return undefined;
-  }
+  if (oldest === newest) return await prepareEarlier(oldest, stage);
   const folder = join(stage.folder, "redis");
   if (!fetchBinary(oldest, folder) && !(refreshed(stage) && fetchBinary(oldest, folder))) {
     stage.say(`the archive lists redis-server ${oldest} but does not serve it`);
     return undefined;
   }
-  const source = oldest.replace(/\+b\d+$/, "");
   return {
     title: `redis-server ${oldest}, the oldest of ${versions?.length} that the archive has`,
     program: join(folder, "usr/bin/redis-server"),
     args: (port) => redisArguments(port, stage.folder),
-    build: ["--deb", "redis", "--from", source, "--to", newest.replace(/\+b\d+$/, "")],
+    build: ["--deb", "redis", "--from", sourceOf(oldest), "--to", sourceOf(newest)],
     triggers: REDIS_TRIGGERS,
   };
+}
+
+/** The source version of a binary version: a rebuild without changes adds `+b1`. */
+const sourceOf = (version: string): string => version.replace(/\+b\d+$/, "");
+
+/** With one version left: that version rebuilt without a patch whose fault can be shown. */
+async function prepareEarlier(version: string, stage: Stage): Promise<Scene | undefined> {
+  stage.say(`the archive has redis-server ${version} only; building it without its last patches`);
+  for (const trigger of REDIS_TRIGGERS) {
+    if (trigger.patch === undefined) continue;
+    const build = ["--deb", "redis", "--from", sourceOf(version), "--without", trigger.patch];
+    const output = ["--output", join(stage.folder, "first.hotpatch"), "--cache", stage.cacheFolder];
+    const result = await runSuture(["build", ...build, ...output], { onProgress: stage.say });
+    if (result.answer.ok) {
+      return {
+        title: `redis-server ${version}, rebuilt without ${trigger.patch}`,
+        program: String(result.answer.binary),
+        args: (port) => redisArguments(port, stage.folder),
+        build,
+        triggers: [trigger],
+      };
+    }
+    stage.say(problemOf(result));
+  }
+  return undefined;
 }
 
 export const redisArguments = (port: number, folder: string): readonly string[] =>

@@ -24,6 +24,7 @@ export const REDIS_TRIGGERS: readonly Trigger[] = [
   {
     name: "CVE-2026-66373",
     cve: "CVE-2026-66373",
+    patch: "CVE-2026-66373.patch",
     what: "RESTORE of a stream whose consumers share a pending entry",
     faulty: "OK",
     fixed: "ERR Bad data format",
@@ -39,6 +40,7 @@ export const REDIS_TRIGGERS: readonly Trigger[] = [
   {
     name: "CVE-2024-51741",
     cve: "CVE-2024-51741",
+    patch: "0002-Fix-Read-Write-key-pattern-selector-CVE-2024-51741-1.patch",
     what: "ACL SETUSER foo '(%~)'",
     faulty: "OK",
     fixed: "ERR Error in ACL SETUSER modifier",
@@ -52,6 +54,7 @@ export const REDIS_TRIGGERS: readonly Trigger[] = [
   {
     name: "CVE-2025-21605",
     cve: "CVE-2025-21605",
+    patch: "0001-Limiting-output-buffer-for-unauthenticated-client-CV.patch",
     what: "an unauthenticated client that never reads its replies",
     faulty: "stays connected",
     fixed: "is disconnected",

@@ -19,6 +19,8 @@ export interface Trigger {
   readonly name: string;
   /** The fix that removes it, where it has such a number. */
   readonly cve?: string;
+  /** The patch of the Debian series that removes it. */
+  readonly patch?: string;
   readonly what: string;
   /** Asks the server; gives what it answered in a few words. */
   readonly show: (port: number) => Promise<string>;

@@ -8,7 +8,7 @@ export const build: Command = {
   name: "build",
   summary: "make a hotpatch file from source code and a security fix",
   usage:
-    "--deb PACKAGE --from VERSION --to VERSION|--patch FILE\n" +
+    "--deb PACKAGE --from VERSION --to VERSION|--patch FILE|--without NAME\n" +
     "       suture build --source DIR --patch FILE --binary FILE\n" +
     "                    --compile-commands FILE|--build COMMAND",
   about:
@@ -18,6 +18,12 @@ export const build: Command = {
     deb: { type: "string", value: "PACKAGE", help: "a Debian source package" },
     from: { type: "string", value: "VERSION", help: "what runs: a version, installed or oldest" },
     to: { type: "string", value: "VERSION", help: "what has the fix: a version or newest" },
+    without: {
+      type: "string",
+      multiple: true,
+      value: "NAME",
+      help: "what runs lacks this patch of its series, which is the fix (may be repeated)",
+    },
     source: { type: "string", value: "DIR", help: "a source tree, from before the fix" },
     patch: {
       type: "string",
@@ -89,10 +95,12 @@ function requestOf(args: Arguments, context: Context): BuildRequest {
   if (name !== undefined) {
     const to = args.text("to");
     const patches = args.texts("patch").map((path) => resolve(path));
-    if ((to === undefined) === (patches.length === 0)) {
-      throw new UsageError("where is the fix? give --to VERSION or --patch FILE");
+    const withoutPatches = args.texts("without");
+    const ways = [to, patches[0], withoutPatches[0]].filter((way) => way !== undefined);
+    if (ways.length !== 1) {
+      throw new UsageError("where is the fix? give --to VERSION, --patch FILE or --without NAME");
     }
-    const fix = to === undefined ? { patches } : { to };
+    const fix = to !== undefined ? { to } : patches.length > 0 ? { patches } : { withoutPatches };
     const from = args.text("from") ?? "installed";
     return {
       kind: "deb",
