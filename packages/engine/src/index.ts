@@ -1,6 +1,29 @@
 export * from "./bytes/address.ts";
 export { FormatError } from "./bytes/format-error.ts";
+export {
+  type ChangedFunction,
+  type DiffRefusal,
+  diffObjects,
+  type ObjectDiff,
+} from "./diff/diff.ts";
+export {
+  createMatcher,
+  type FunctionMatch,
+  isMismatch,
+  type MatchFact,
+  type Mismatch,
+  matchFunction,
+  type ObjectMatcher,
+} from "./diff/match.ts";
+export {
+  type ExternalSymbol,
+  type HotpatchFunction,
+  type HotpatchObject,
+  type HotpatchUnit,
+  writeHotpatch,
+} from "./diff/write.ts";
 export * from "./elf/constants.ts";
+export { parseDynamic } from "./elf/dynamic.ts";
 export { dynamicSymbols } from "./elf/dynamic-symbol.ts";
 export {
   addressBytes,

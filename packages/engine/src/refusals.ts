@@ -22,11 +22,11 @@ export const REFUSALS = {
   "no-room-near-module": "no free address range lies within reach of the module",
   "no-room-for-call": "no unused executable bytes were found for the injected call",
   "remote-call-failed": "the process could not map memory",
-  "seccomp": "the process filters system calls and the filter cannot be suspended",
+  seccomp: "the process filters system calls and the filter cannot be suspended",
   "already-applied": "this hotpatch is in the process already",
   "newer-applied": "a newer hotpatch of this baseline is in the process",
   "not-applied": "this hotpatch is not in the process",
-  "busy": "another suture command is working on the process",
+  busy: "another suture command is working on the process",
   "bad-hotpatch": "the hotpatch file is damaged or was altered",
   "text-relocations": "the module's code is changed when it is loaded",
 } as const;

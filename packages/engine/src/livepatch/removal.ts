@@ -28,7 +28,7 @@ export function removeMemory(request: {
   readonly range: { readonly start: VirtualAddr; readonly end: VirtualAddr };
   readonly entries: readonly LedgerEntry[];
 }): Refusal | undefined {
-  const { context, target, stop, range } = request;
+  const { target, range } = request;
   const drop = { number: SYSCALL.madvise, args: [0, 0, 0] };
   const size = roomSizeFor(
     Array.from({ length: CALLS_MAX }, () => drop),

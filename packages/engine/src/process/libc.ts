@@ -60,6 +60,12 @@ export interface Libc {
   readonly linkCount: (fd: number) => number;
   readonly yieldProcessor: () => void;
   readonly sleepMicroseconds: (microseconds: number) => void;
+  /**
+   * From `milliseconds` on a blocking call of this thread returns EINTR, again and again until
+   * the alarm is cancelled. For waits that need a deadline.
+   */
+  readonly setAlarm: (milliseconds: number) => void;
+  readonly cancelAlarm: () => void;
   /** Takes an exclusive lock on an open file without waiting. 0 or -errno. */
   readonly lockFile: (fd: number) => number;
 }
@@ -101,6 +107,7 @@ export function openLibc(): Libc {
   const remote = createArea(64);
   const result = (value: number): number => (value === -1 ? -koffi.errno() : value);
 
+  const alarm = openAlarm(library);
   return {
     ptrace: (request, tid, address, data) => result(ptrace(request, tid, address, data)),
     waitpid: (tid, options) => result(waitpid(tid, status.address, options)),
@@ -125,7 +132,66 @@ export function openLibc(): Libc {
     sleepMicroseconds: (microseconds) => {
       usleep(microseconds);
     },
+    setAlarm: alarm.set,
+    cancelAlarm: alarm.cancel,
     lockFile: (fd) => result(flock(fd, LOCK_EX_NB)),
+  };
+}
+
+/** A signal that Node does not use. */
+const ALARM_SIGNAL = 45;
+const CLOCK_MONOTONIC = 1;
+const SIGEV_THREAD_ID = 4;
+const SYS_gettid = 186;
+const ALARM_INTERVAL_NS = 1_000_000;
+
+/**
+ * A timer whose signal interrupts this very thread (timer_create(2), SIGEV_THREAD_ID).
+ *
+ * The handler must be native code that does nothing: the C function abs takes an int and returns
+ * one, as a handler does. It is installed without SA_RESTART, so system calls give EINTR. The timer
+ * repeats, for its first signal may come just before the call that it should interrupt.
+ */
+function openAlarm(library: ReturnType<typeof koffi.load>): {
+  set: (milliseconds: number) => void;
+  cancel: () => void;
+} {
+  const dlsym = library.func("uint64_t dlsym(uint64_t handle, const char *name)");
+  const sigaction = library.func("int sigaction(int signal, uint64_t action, uint64_t old)");
+  const timerCreate = library.func("int timer_create(int clock, uint64_t event, uint64_t id)");
+  const timerSettime = library.func(
+    "int timer_settime(uint64_t id, int flags, uint64_t value, uint64_t old)",
+  );
+  const syscall = library.func("long syscall(long number)");
+  const value = createArea(64); // struct itimerspec: interval, value; seconds, nanoseconds each
+  let timer: number | bigint | undefined;
+  const create = (): number | bigint => {
+    const action = createArea(152); // struct sigaction: handler, mask, flags, restorer
+    const handler = Number(dlsym(0, "abs"));
+    action.words[0] = handler >>> 0;
+    action.words[1] = Math.floor(handler / 2 ** 32);
+    sigaction(ALARM_SIGNAL, action.address, 0);
+    const event = createArea(64); // struct sigevent: value, signo, notify, tid
+    event.words[2] = ALARM_SIGNAL;
+    event.words[3] = SIGEV_THREAD_ID;
+    event.words[4] = Number(syscall(SYS_gettid));
+    const id = createArea(64);
+    if (timerCreate(CLOCK_MONOTONIC, event.address, id.address) !== 0) {
+      throw new Error(`timer_create failed with errno ${koffi.errno()}`);
+    }
+    return (BigInt(id.words[1] as number) << 32n) | BigInt(id.words[0] as number);
+  };
+  const arm = (firstNs: number, intervalNs: number): void => {
+    timer ??= create();
+    value.words.fill(0);
+    value.words[2] = intervalNs;
+    value.words[4] = Math.floor(firstNs / 1e9);
+    value.words[6] = firstNs % 1e9;
+    timerSettime(timer, 0, value.address, 0);
+  };
+  return {
+    set: (milliseconds) => arm(Math.max(1, Math.round(milliseconds * 1e6)), ALARM_INTERVAL_NS),
+    cancel: () => arm(0, 0),
   };
 }
 

@@ -40,9 +40,8 @@ const SYSCALL_SIZE = 2;
 const THREADS_PER_AREA = 64;
 /** Each round seizes the threads that were born in the one before. */
 const ROUNDS_MAX = 50;
-/** So long the stop looks for the next thread without sleeping. */
-const POLLS_WITHOUT_SLEEP = 2000;
-const POLL_SLEEP_MICROSECONDS = 50;
+/** About 100 microseconds; a processor that is interrupted answers within half of that. */
+const POLLS_OF_BUSY_THREADS = 300;
 
 /** rseq_cs in struct rseq: the address of the running sequence's description. */
 const RSEQ_CS_OFFSET = 8;
@@ -135,6 +134,7 @@ export class ThreadStop {
       if (thread.state !== "running") continue;
       (thread.busy ? this.#working : this.#sleeping).push(thread);
     }
+    this.#libc.setAlarm(options.deadlineMs);
     let outcome = this.#stopWave(this.#sleeping, deadline, options.check);
     if (outcome.outcome === "stopped") {
       outcome = this.#stopWave(this.#working, deadline, options.check);
@@ -154,6 +154,7 @@ export class ThreadStop {
   /** Stops one thread for an injected call, and nothing else. */
   stopOne(thread: Thread, deadlineMs: number): StopOutcome {
     const one = [thread];
+    this.#libc.setAlarm(deadlineMs);
     const outcome = this.#stopWave(one, performance.now() + deadlineMs, () => true);
     if (outcome.outcome !== "stopped") this.#giveUp();
     return outcome;
@@ -194,7 +195,7 @@ export class ThreadStop {
   pump(): number {
     let changes = 0;
     for (const thread of this.threads) {
-      if (thread.state !== "running" || !this.#poll(thread)) continue;
+      if (thread.state !== "running" || !this.#poll(thread, WNOHANG)) continue;
       changes++;
       // A stop that was asked for and given up before it came also ends here: it may have
       // interrupted a system call.
@@ -214,6 +215,7 @@ export class ThreadStop {
       if (thread.state === "running") this.#interrupt(thread);
     }
     // A thread that does not stop now runs on, traced, until this program ends.
+    this.#libc.setAlarm(RELEASE_MS);
     this.#collect(this.threads, performance.now() + RELEASE_MS, () => true);
     this.#letGo(PTRACE.PTRACE_DETACH);
     closeSync(this.#taskFolder);
@@ -247,6 +249,7 @@ export class ThreadStop {
       this.#letGoThread(thread, request);
       count++;
     }
+    this.#libc.cancelAlarm();
     return count;
   }
 
@@ -260,7 +263,8 @@ export class ThreadStop {
 
   #stopWave(wave: readonly Thread[], deadline: number, check: ThreadCheck): StopOutcome {
     for (const thread of wave) this.#interrupt(thread);
-    return this.#collect(wave, deadline, check);
+    const busy = wave[0]?.busy === true;
+    return this.#collect(wave, deadline, check, busy ? POLLS_OF_BUSY_THREADS : 0);
   }
 
   #interrupt(thread: Thread): void {
@@ -268,32 +272,29 @@ export class ThreadStop {
     thread.state = result < 0 ? "gone" : "interrupting";
   }
 
-  #collect(wave: readonly Thread[], deadline: number, check: ThreadCheck): StopOutcome {
-    let waiting = 0;
-    for (const thread of wave) if (thread.state === "interrupting") waiting++;
-    let polls = 0;
+  /**
+   * Waits for the stops. A busy thread is stopped within microseconds by an interrupt, so its
+   * state is polled: falling asleep and waking up would take longer. Sleeping threads need a
+   * processor to stop, perhaps ours, so we sleep, until the alarm at the deadline.
+   */
+  #collect(wave: readonly Thread[], deadline: number, check: ThreadCheck, polls = 0): StopOutcome {
     let groupStop = false;
-    while (waiting > 0) {
-      let progress = false;
+    for (let round = 0; ; round++) {
       let slowest = 0;
       for (const thread of wave) {
         if (thread.state !== "interrupting") continue;
-        if (!this.#poll(thread)) {
+        const changed = this.#poll(thread, round < polls ? WNOHANG : 0);
+        if (!changed) {
           slowest = thread.tid;
           continue;
         }
-        progress = true;
-        waiting--;
         if (!isStopped(thread)) continue;
         if (thread.groupStop) groupStop = true;
         else if (!this.#examine(thread, check)) return { outcome: "rejected" };
       }
-      if (progress) continue;
-      if (++polls < POLLS_WITHOUT_SLEEP) this.#libc.yieldProcessor();
-      else this.#libc.sleepMicroseconds(POLL_SLEEP_MICROSECONDS);
-      if (performance.now() < deadline) continue;
+      if (slowest === 0) break;
+      if (round < polls || performance.now() < deadline) continue;
       if (!this.#dropEnded(wave)) return deadlineOf(slowest);
-      waiting = wave.filter((thread) => thread.state === "interrupting").length;
     }
     if (groupStop) return { outcome: "group-stop" };
     return this.#alive() === 0 ? { outcome: "gone" } : { outcome: "stopped" };
@@ -408,10 +409,10 @@ export class ThreadStop {
     );
   }
 
-  /** Takes over a change of the thread's state, if there is one. */
-  #poll(thread: Thread): boolean {
-    const result = this.#libc.waitpid(thread.tid, WNOHANG | WALL);
-    if (result === 0) return false;
+  /** Takes over a change of the thread's state; false when there is none, or the alarm rang. */
+  #poll(thread: Thread, options: number): boolean {
+    const result = this.#libc.waitpid(thread.tid, options | WALL);
+    if (result === 0 || result === -ERRNO.EINTR) return false;
     if (result < 0) {
       thread.state = "gone";
       return true;

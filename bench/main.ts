@@ -1,0 +1,57 @@
+/** `npm run bench -- NAME [--json]`: the measurements behind the project's claims. */
+import { parseArgs } from "node:util";
+import { measureCall } from "./call.ts";
+import { measureMemory } from "./memory.ts";
+import { measurePause } from "./pause.ts";
+
+const HELP = `usage: npm run bench -- NAME [--json] [--rounds N]
+
+  pause    the longest gap a thread sees while a hotpatch is applied and reverted
+  call     nanoseconds for a call before, with and after a hotpatch
+  memory   what a hotpatch leaves in the process
+
+example: npm run bench -- pause --rounds 30
+`;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean" },
+      help: { type: "boolean" },
+      rounds: { type: "string" },
+      threads: { type: "string" },
+    },
+  });
+  const rounds = Number(values.rounds ?? 30);
+  const threads = (values.threads ?? "1,8,64,512").split(",").map(Number);
+  const progress = (line: string): void => {
+    process.stderr.write(`${line}\n`);
+  };
+  const report = async (): Promise<unknown> => {
+    switch (positionals[0]) {
+      case "pause": {
+        const rows = await measurePause(threads, rounds, progress);
+        if (!values.json) console.table(rows);
+        return { rows };
+      }
+      case "call":
+        return measureCall();
+      case "memory":
+        return measureMemory();
+      default:
+        return undefined;
+    }
+  };
+  const result = values.help ? undefined : await report();
+  if (result === undefined) {
+    process.stdout.write(HELP);
+    return values.help ? 0 : 2;
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else if (positionals[0] !== "pause") console.table(result);
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
