@@ -10,7 +10,6 @@ import { problemOf, runSuture } from "./suture-command.ts";
 
 const stage: Stage = {
   folder: mkdtempSync(join(tmpdir(), "suture-cli-")),
-  cacheFolder: join(tmpdir(), "unused"),
   say: () => undefined,
 };
 const file = join(stage.folder, "fix.hotpatch");

@@ -9,10 +9,9 @@
  * outside, the hotpatch is built and applied, the fault is gone, the hotpatch is reverted, the
  * fault is back; all the while no connection is lost and no request fails.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ClientFleet, openClientFleet } from "./client-fleet.ts";
 import type { FleetReport } from "./clients.ts";
@@ -22,8 +21,6 @@ import { prepareRedis } from "./redis-scene.ts";
 import type { Scene, Stage, Trigger } from "./scene.ts";
 import { type Server, startServer } from "./server.ts";
 import { type CommandResult, problemOf, runSuture } from "./suture-command.ts";
-
-const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** How long the clients are watched before, between and after, in milliseconds. */
 const WATCH_MS = 3000;
@@ -93,9 +90,7 @@ async function main(flags: { keep: boolean; victim: boolean }, undo: Undo[], sig
 function openStage(journal: Journal, undo: Undo[]): Stage {
   const folder = mkdtempSync(join(tmpdir(), "suture-job-"));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
-  const cacheFolder = join(ROOT, ".cache", "suture");
-  mkdirSync(cacheFolder, { recursive: true });
-  return { folder, cacheFolder, say: journal.say };
+  return { folder, say: journal.say };
 }
 
 async function chooseScene(stage: Stage, victim: boolean): Promise<Scene> {
@@ -135,7 +130,7 @@ export interface BuiltInJob {
 
 async function build({ stage, scene, journal, signal }: Job): Promise<BuiltInJob> {
   const file = join(stage.folder, "fix.hotpatch");
-  const args = ["build", ...scene.build, "--output", file, "--cache", stage.cacheFolder];
+  const args = ["build", ...scene.build, "--output", file];
   const result = await runSuture(args, { onProgress: journal.say, signal });
   requireSuccess(journal, "the hotpatch is built", result);
   const { description, manifest } = result.answer as unknown as {

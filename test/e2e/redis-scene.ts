@@ -47,7 +47,7 @@ async function prepareEarlier(version: string, stage: Stage): Promise<Scene | un
   for (const trigger of REDIS_TRIGGERS) {
     if (trigger.patch === undefined) continue;
     const build = ["--deb", "redis", "--from", sourceOf(version), "--without", trigger.patch];
-    const output = ["--output", join(stage.folder, "first.hotpatch"), "--cache", stage.cacheFolder];
+    const output = ["--output", join(stage.folder, "first.hotpatch")];
     const result = await runSuture(["build", ...build, ...output], { onProgress: stage.say });
     if (result.answer.ok) {
       return {

@@ -34,7 +34,5 @@ export interface Trigger {
 export interface Stage {
   /** Removed at the end. */
   readonly folder: string;
-  /** Kept between runs. */
-  readonly cacheFolder: string;
   readonly say: (text: string) => void;
 }
