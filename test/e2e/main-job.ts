@@ -3,6 +3,8 @@
  *
  *     npm start                  the proof; exit code 0 only if everything shown was true
  *     npm start -- --keep        leaves the server running with the hotpatch in it
+ *     npm start -- --rebuilt     uses the newest redis without its last patches, as where the
+ *                                archive has one version only
  *     npm start -- --victim      uses the small server of our own instead of redis
  *
  * A server with a known fault is started and clients are connected. The fault is shown from
@@ -37,12 +39,18 @@ interface Job {
 /** What is undone at the end, the last one first. */
 type Undo = () => void;
 
-async function main(flags: { keep: boolean; victim: boolean }, undo: Undo[], signal: AbortSignal) {
+interface Flags {
+  readonly keep: boolean;
+  readonly rebuilt: boolean;
+  readonly victim: boolean;
+}
+
+async function main(flags: Flags, undo: Undo[], signal: AbortSignal) {
   const journal = createJournal();
   const stage = openStage(journal, undo);
 
   journal.step("A server with a known fault");
-  const scene = await chooseScene(stage, flags.victim);
+  const scene = await chooseScene(stage, flags);
   const server = await startServer(scene, stage);
   undo.push(server.kill);
   stage.say(`${scene.title}: process ${server.pid} on 127.0.0.1:${server.port}`);
@@ -93,8 +101,8 @@ function openStage(journal: Journal, undo: Undo[]): Stage {
   return { folder, say: journal.say };
 }
 
-async function chooseScene(stage: Stage, victim: boolean): Promise<Scene> {
-  const redis = victim ? undefined : await prepareRedis(stage);
+async function chooseScene(stage: Stage, { victim, rebuilt }: Flags): Promise<Scene> {
+  const redis = victim ? undefined : await prepareRedis(stage, { rebuilt });
   if (redis) return redis;
   stage.say("the same is shown on a small server of our own");
   return prepareLineServer(stage);
@@ -223,6 +231,7 @@ const { values } = parseArgs({
   options: {
     keep: { type: "boolean", default: false },
     once: { type: "boolean", default: true },
+    rebuilt: { type: "boolean", default: false },
     victim: { type: "boolean", default: false },
   },
 });

@@ -11,7 +11,10 @@ import { REDIS_TRIGGERS } from "./redis-triggers.ts";
 import type { Scene, Stage } from "./scene.ts";
 import { problemOf, runSuture } from "./suture-command.ts";
 
-export async function prepareRedis(stage: Stage): Promise<Scene | undefined> {
+export async function prepareRedis(
+  stage: Stage,
+  { rebuilt }: { readonly rebuilt: boolean },
+): Promise<Scene | undefined> {
   if (!isThere("apt-cache") || !isThere("dpkg-source")) {
     stage.say("no apt and dpkg-source here");
     return undefined;
@@ -23,7 +26,7 @@ export async function prepareRedis(stage: Stage): Promise<Scene | undefined> {
     stage.say("the archive has no redis-server");
     return undefined;
   }
-  if (oldest === newest) return await prepareEarlier(oldest, stage);
+  if (rebuilt || oldest === newest) return await prepareEarlier(newest, stage);
   const folder = join(stage.folder, "redis");
   if (!fetchBinary(oldest, folder) && !(refreshed(stage) && fetchBinary(oldest, folder))) {
     stage.say(`the archive lists redis-server ${oldest} but does not serve it`);
@@ -43,7 +46,7 @@ const sourceOf = (version: string): string => version.replace(/\+b\d+$/, "");
 
 /** With one version left: that version rebuilt without a patch whose fault can be shown. */
 async function prepareEarlier(version: string, stage: Stage): Promise<Scene | undefined> {
-  stage.say(`the archive has redis-server ${version} only; building it without its last patches`);
+  stage.say(`building redis-server ${version} without its last patches`);
   for (const trigger of REDIS_TRIGGERS) {
     if (trigger.patch === undefined) continue;
     const build = ["--deb", "redis", "--from", sourceOf(version), "--without", trigger.patch];
@@ -52,7 +55,9 @@ async function prepareEarlier(version: string, stage: Stage): Promise<Scene | un
     if (result.answer.ok) {
       return {
         title: `redis-server ${version}, rebuilt without ${trigger.patch}`,
+        // One file is server and checker, and goes by the name it is called by.
         program: String(result.answer.binary),
+        calledAs: "redis-server",
         args: (port) => redisArguments(port, stage.folder),
         build,
         triggers: [trigger],

@@ -7,6 +7,8 @@ export interface Scene {
   readonly title: string;
   /** The arguments of the program; the server listens on the loopback address only. */
   readonly program: string;
+  /** The name the program is called by, where one file serves several. */
+  readonly calledAs?: string;
   readonly args: (port: number) => readonly string[];
   /** The arguments of `suture build`. */
   readonly build: readonly string[];

@@ -25,6 +25,7 @@ export async function startServer(scene: Scene, stage: Stage): Promise<Server> {
   // A group of its own: Ctrl-C is for the job, which then ends the server by its id.
   const child = spawn(scene.program, scene.args(port), {
     detached: true,
+    ...(scene.calledAs !== undefined && { argv0: scene.calledAs }),
     stdio: ["ignore", log, log],
     cwd: stage.folder,
   });
