@@ -48,6 +48,10 @@ const output = createOutput({
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
+// The engine works in one go, so that Ctrl-C takes effect after a switch and never within one.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => process.exit(130));
+}
 const outcome = await runCli(argv, COMMANDS, {
   engine: loadEngine,
   builder: loadBuilder,
