@@ -10,18 +10,20 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Count, countTests, parseVitestReport } from "./vitest-report.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Where npm put the programs of package-lock.json. */
-const program = (name: string): string => join(root, "node_modules", ".bin", name);
+/** Where npm put the programs of package-lock.json, the Node that they run on among them. */
+const programs = join(root, "node_modules", ".bin");
+const program = (name: string): string => join(programs, name);
+const env = { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH ?? ""}` };
 
 function run(title: string, command: string, args: readonly string[]): boolean {
   console.log(`\n── ${title}`);
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  const { status, error } = spawnSync(command, args, { cwd: root, env, stdio: "inherit" });
   if (error) console.error(`${title}: ${error.message}`);
   return status === 0;
 }
