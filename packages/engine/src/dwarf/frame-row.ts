@@ -1,7 +1,7 @@
-import type { FileAddr } from "../bytes/address.ts";
+import { type FileAddr, fileAddr } from "../bytes/address.ts";
 import { type ByteCursor, createCursor } from "../bytes/cursor.ts";
 import { FormatError } from "../bytes/format-error.ts";
-import type { CallFrames, Cie, Fde, InstructionRange } from "./cfi.ts";
+import { type CallFrames, type Cie, type Fde, fdeEnd, type InstructionRange } from "./cfi.ts";
 import { DW_CFA, REGISTER_COUNT } from "./constants.ts";
 import { REMEMBERED_STATES_MAX } from "./limits.ts";
 import { parsePointer } from "./pointer.ts";
@@ -30,6 +30,9 @@ export interface FrameRow {
   readonly cfa: CfaRule;
   /** Registers 0 to 16 that have a rule; the others keep their value. */
   readonly registers: ReadonlyMap<number, RegisterRule>;
+  /** The addresses for which the row holds: from `start` up to, not including, `end`. */
+  readonly start: FileAddr;
+  readonly end: FileAddr;
 }
 
 /**
@@ -52,11 +55,16 @@ export function buildRow(frames: CallFrames, fde: Fde, address: FileAddr): Frame
   run(machine, fde.cie.instructions, Number.MAX_SAFE_INTEGER);
   machine.initial = new Map(machine.registers);
   machine.location = fde.start;
-  run(machine, fde.instructions, address);
+  const next = run(machine, fde.instructions, address);
   if (machine.cfa === undefined) {
     throw problem(fde.offset, "a rule for the CFA", "none");
   }
-  return { cfa: machine.cfa, registers: machine.registers };
+  return {
+    cfa: machine.cfa,
+    registers: machine.registers,
+    start: fileAddr(machine.location),
+    end: fileAddr(Math.min(next ?? fdeEnd(fde), fdeEnd(fde))),
+  };
 }
 
 interface Machine {
@@ -71,16 +79,20 @@ interface Machine {
   readonly remembered: { cfa: CfaRule | undefined; registers: Map<number, RegisterRule> }[];
 }
 
-/** Runs until the location passes `address`: the row in force is the one before that. */
-function run(machine: Machine, range: InstructionRange, address: number): void {
+/**
+ * Runs until the location passes `address`: the row in force is the one before that. Returns the
+ * location where the next row begins, if there is one.
+ */
+function run(machine: Machine, range: InstructionRange, address: number): number | undefined {
   machine.cursor.seek(range.start, range.end);
   while (machine.cursor.offset < range.end) {
     const opcode = machine.cursor.u8();
     const advanced = advance(machine, opcode);
     if (advanced === undefined) execute(machine, opcode);
-    else if (advanced > address) return;
+    else if (advanced > address) return advanced;
     else machine.location = advanced;
   }
+  return undefined;
 }
 
 /** The new location where the instruction sets one. */

@@ -31,6 +31,7 @@ import { StackCheck } from "./safety.ts";
 import { type SwitchReport, switchEntries } from "./switch-entries.ts";
 import { type Context, describe, readMappings, type Target } from "./target.ts";
 import { unwindModules } from "./unwind-modules.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface ApplyReport extends SwitchReport {
   readonly pid: number;
@@ -66,7 +67,9 @@ export function applyToTarget(
     options.onStep("writing");
     const switched =
       writeMemory(context, target, plan) ?? switchTo(context, target, stop, plan, options);
-    leaveRoom(context, stop, target.memory, plan.room, caller);
+    // The check saw that no thread was inside; else the one that made the call still may be.
+    if (isRefusal(switched)) leaveRoom(context, stop, target.memory, plan.room, caller);
+    else target.memory.write(plan.room.address, new Uint8Array(plan.room.size));
     if (isRefusal(switched)) {
       const { entries } = plan.ledger;
       if (switched.refused !== "changed-code") {
@@ -203,14 +206,16 @@ function switchTo(
     entries.map(({ address, before }) => ({ address, bytes: before })),
   );
   const mappings = readMappings(target.pid);
+  const unwinder = createUnwinder(unwindModules(target.image, target.patches, target.read));
   const check = new StackCheck({
     libc: context.libc,
     pid: target.pid,
-    unwinder: createUnwinder(unwindModules(target.image, target.patches, target.read)),
+    unwinder,
     ranges: plan.ranges,
     mappings,
   });
   options.onStep("switching");
+  warmUp({ stop, unwinder, mappings, read: target.read });
   collectGarbage();
   recordState(target, start, "switching");
   const report = switchEntries({
@@ -220,6 +225,7 @@ function switchTo(
     writer,
     undo,
     timeoutMs: options.timeoutMs,
+    keepCaller: plan.superseded !== undefined,
     process: describe(target.image),
   });
   if (isRefusal(report)) return report;

@@ -6,9 +6,9 @@
  */
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import {
-  encodeCalls,
   encodedSizeMax,
   type InjectedCall,
+  InjectedCode,
   redirect,
   returnPoint,
 } from "../process/injected-call.ts";
@@ -48,9 +48,10 @@ export function injectCalls(request: {
     return failed(stop.pid, "its code could not be written");
   }
   const at = virtualAddr(room.address + name.length);
+  const code = new InjectedCode(request.calls);
   for (let round = 0; round < ROUNDS_MAX; round++) {
     for (const thread of byActivity(stop.threads)) {
-      if (!sendThread(stop, memory, thread, at, request.calls)) continue;
+      if (!sendThread(stop, memory, thread, at, code)) continue;
       const deadline = performance.now() + INJECTED_CALL_MS;
       while (!done()) {
         if (performance.now() > deadline) return failed(stop.pid, "it made the calls in vain");
@@ -60,6 +61,7 @@ export function injectCalls(request: {
       return thread;
     }
     pause();
+    stop.seize(); // All threads, where the one that was kept is of no use.
   }
   return failed(stop.pid, "no thread could be used for it");
 }
@@ -119,16 +121,20 @@ export function sendThread(
   memory: ProcessMemory,
   thread: Thread,
   at: VirtualAddr,
-  calls: readonly InjectedCall[],
+  code: InjectedCode,
 ): boolean {
   if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
   const goOn = returnPoint(thread.registers);
-  const usable =
+  let sent = false;
+  if (
     goOn !== undefined &&
     thread.signal === 0 &&
     !stop.hasPendingSignal(thread.tid) &&
-    !stop.isInRestartableSequence(thread.tid);
-  const sent = usable && memory.write(at, encodeCalls(calls, thread.registers, goOn));
+    !stop.isInRestartableSequence(thread.tid)
+  ) {
+    code.complete(thread.registers, goOn);
+    sent = memory.writeArea(at, code.address, code.size);
+  }
   if (sent) {
     redirect(thread.registers, at);
     stop.writeRegisters(thread);

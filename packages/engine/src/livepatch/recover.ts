@@ -151,6 +151,7 @@ function clearRooms(
       writer,
       undo: writer,
       timeoutMs: options.timeoutMs,
+      keepCaller: true,
       process: describe(target.image),
     });
     return isRefusal(report) ? report.detail : "cleared the code of an interrupted injected call";

@@ -10,12 +10,12 @@ import { spawn } from "node:child_process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { virtualAddr } from "../bytes/address.ts";
-import { encodedSizeMax, SYSCALL } from "../process/injected-call.ts";
+import { encodedSizeMax, InjectedCode, SYSCALL } from "../process/injected-call.ts";
 import { ProcessMemory } from "../process/memory.ts";
 import { readThreadState, ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
-import { sendThread } from "./injection.ts";
+import { clearRoom, sendThread } from "./injection.ts";
 import { EntryWriter } from "./jumps.ts";
 import type { ReadMemory } from "./loaded-module.ts";
 import { readProcessImage } from "./locate.ts";
@@ -73,14 +73,27 @@ function rehearseOn(context: Context, pid: number): void {
       ranges: [{ name: "nothing", start: code.start, end: virtualAddr(code.start + 1) }],
       mappings: image.mappings,
     });
-    const request = { context, stop, check, writer, undo: writer, timeoutMs: 0, process: "" };
-    for (let round = 0; round < STOPS; round++) switchEntries(request);
+    const request = {
+      context,
+      stop,
+      check,
+      writer,
+      undo: writer,
+      timeoutMs: 0,
+      keepCaller: true,
+      process: "",
+    };
+    for (let round = 0; round < STOPS; round++) {
+      switchEntries(request);
+      stop.seize();
+    }
     const calls = [{ number: SYSCALL.close, args: [0xffff_ffff] }];
     const room = findSpareRoom(image.modules, read, encodedSizeMax(calls));
     const thread = stop.threads[0];
     if (room === undefined || thread === undefined) return;
     for (let round = 0; round < CALLS; round++) {
-      sendThread(stop, memory, thread, room.address, calls);
+      sendThread(stop, memory, thread, room.address, new InjectedCode(calls));
+      clearRoom(stop, memory, room, thread);
     }
   } finally {
     stop.release();

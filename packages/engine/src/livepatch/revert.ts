@@ -15,6 +15,7 @@ import { StackCheck } from "./safety.ts";
 import { type SwitchReport, switchEntries } from "./switch-entries.ts";
 import { type Context, describe, type PresentPatch, type Target } from "./target.ts";
 import { unwindModules } from "./unwind-modules.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface RevertReport extends SwitchReport {
   readonly pid: number;
@@ -90,14 +91,17 @@ export function putBack(
       target.memory,
       ledger.entries.map((entry) => ({ address: entry.address, bytes: entry[field] })),
     );
+  const { mappings } = target.image;
+  const unwinder = createUnwinder(unwindModules(target.image, target.patches, target.read));
   const check = new StackCheck({
     libc: context.libc,
     pid: target.pid,
-    unwinder: createUnwinder(unwindModules(target.image, target.patches, target.read)),
+    unwinder,
     ranges: [textRange(patch)],
-    mappings: target.image.mappings,
+    mappings,
   });
   const writer = bytesOf(which);
+  warmUp({ stop, unwinder, mappings, read: target.read });
   collectGarbage();
   recordState(target, ledger.start, "reverting");
   const report = switchEntries({
@@ -107,6 +111,7 @@ export function putBack(
     writer,
     undo: bytesOf("after"),
     timeoutMs: options.timeoutMs,
+    keepCaller: true,
     process: describe(target.image),
   });
   // The hotpatch stays in force when a thread was in the way.

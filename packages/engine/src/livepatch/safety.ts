@@ -73,7 +73,8 @@ export class StackCheck {
     const end = Math.min(stack?.end ?? Number.MAX_SAFE_INTEGER, from + STACK_SCAN_SIZE_MAX);
     for (let at = Math.ceil(from / WORD_SIZE) * WORD_SIZE; at < end; at += WORD_SIZE) {
       if (!this.#stack.covers(at) && !this.#stack.moveTo(virtualAddr(at))) break;
-      const range = this.#rangeAt(this.#stack.read(virtualAddr(at)));
+      // A return address may be the first byte behind the function that called.
+      const range = this.#rangeAt(this.#stack.read(virtualAddr(at)) - 1);
       if (range !== undefined) return this.#note(tid, range, false);
     }
     return true;

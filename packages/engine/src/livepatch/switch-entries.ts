@@ -26,6 +26,8 @@ export interface SwitchRequest {
   /** Undoes what the writer wrote, should the kernel refuse in the middle. */
   readonly undo: EntryWriter;
   readonly timeoutMs: number;
+  /** Keep one thread traced, for an injected call afterwards. */
+  readonly keepCaller: boolean;
   /** For messages: `process 12 (redis-server)`. */
   readonly process: string;
 }
@@ -45,7 +47,8 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
       context.faultPoint("stopped");
       const written = writeAll(request);
       context.faultPoint("switched");
-      const threads = stop.resume();
+      const caller = request.keepCaller ? stop.chooseCaller() : undefined;
+      const threads = stop.detach(caller) + (caller ? 1 : 0);
       const stopUs = (performance.now() - begin) * 1000;
       context.faultPoint("resumed");
       if (!written) return notWritten(request.process);

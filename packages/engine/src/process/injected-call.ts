@@ -21,6 +21,7 @@
  * arch_do_signal_or_restart). Calls that go on with restart_syscall keep their remaining time.
  */
 import type { VirtualAddr } from "../bytes/address.ts";
+import { type Area, createArea } from "./libc.ts";
 import { type RegisterName, type RegisterView, USER_CS_64, USER_REGS } from "./registers.ts";
 
 /** An argument: a number, or what the call marked `keep` returned. */
@@ -98,34 +99,64 @@ const ARGUMENT_CODES: readonly number[] = [7, 6, 2, 10, 8, 9];
 const KEPT = 8;
 
 /**
- * The code that makes `calls` in order and goes on as the thread would have.
+ * The code that makes `calls` in order and goes on as the thread would have, with the registers'
+ * values still to be filled in: that alone is left to do while the thread is stopped.
  *
  * The code is position-independent. A `kept` result occupies r8, so calls between must not use
  * their fifth argument for anything else.
  */
-export function encodeCalls(
-  calls: readonly InjectedCall[],
-  registers: RegisterView,
-  goOn: ReturnPoint,
-): Uint8Array {
-  const code: number[] = [];
-  for (const call of calls) {
-    // The kept register is read before it could be overwritten by this call's own argument.
-    call.args.forEach((argument, index) => {
-      const target = ARGUMENT_CODES[index] as number;
-      if (argument !== "kept") moveNumber(code, target, argument);
-      else if (target !== KEPT) moveKept(code, target);
-    });
-    moveNumber(code, RAX, call.number);
-    code.push(0x0f, 0x05); // syscall
-    if (call.keep === true) code.push(0x49, 0x89, 0xc0); // mov r8, rax
+export class InjectedCode {
+  readonly size: number;
+  readonly #area: Area;
+  readonly #view: DataView;
+  readonly #values: number;
+
+  constructor(calls: readonly InjectedCall[]) {
+    const code: number[] = [];
+    for (const call of calls) encodeCall(code, call);
+    this.#values = code.length;
+    for (const { code: register } of CLOBBERED) moveBig(code, register, 0n);
+    code.push(0xff, 0x25, 0, 0, 0, 0); // jmp [rip + 0]
+    pushLittleEndian(code, 0n, 8);
+    this.size = code.length;
+    this.#area = createArea(code.length);
+    this.#area.bytes.set(code);
+    this.#view = new DataView(this.#area.bytes.buffer);
   }
-  for (const { name, code: register } of CLOBBERED) {
-    moveBig(code, register, name === "rax" ? goOn.rax : registers.big(name));
+
+  get address(): bigint {
+    return this.#area.address;
   }
-  code.push(0xff, 0x25, 0, 0, 0, 0); // jmp [rip + 0]
-  pushLittleEndian(code, BigInt(goOn.rip), 8);
-  return Uint8Array.from(code);
+
+  /** Fills in where the stopped thread goes on, and with which registers. */
+  complete(registers: RegisterView, goOn: ReturnPoint): void {
+    let at = this.#values + MOVE_OPCODE_SIZE;
+    for (const { name } of CLOBBERED) {
+      const word = USER_REGS[name] * 2;
+      this.#view.setUint32(at, registers.words[word] as number, true);
+      this.#view.setUint32(at + 4, registers.words[word + 1] as number, true);
+      at += MOVE_SIZE;
+    }
+    const rax = this.#values + MOVE_OPCODE_SIZE; // The first of CLOBBERED.
+    this.#view.setBigUint64(rax, goOn.rax, true);
+    this.#view.setUint32(this.size - 8, goOn.rip >>> 0, true);
+    this.#view.setUint32(this.size - 4, Math.floor(goOn.rip / 2 ** 32), true);
+  }
+}
+
+/** movabs: prefix and opcode, then the value. */
+const MOVE_OPCODE_SIZE = 2;
+const MOVE_SIZE = 10;
+
+function encodeCall(code: number[], call: InjectedCall): void {
+  call.args.forEach((argument, index) => {
+    const target = ARGUMENT_CODES[index] as number;
+    if (argument !== "kept") moveNumber(code, target, argument);
+    else if (target !== KEPT) moveKept(code, target);
+  });
+  moveNumber(code, RAX, call.number);
+  code.push(0x0f, 0x05); // syscall
+  if (call.keep === true) code.push(0x49, 0x89, 0xc0); // mov r8, rax
 }
 
 /** An upper bound for the size of the code, for finding room before the values are known. */

@@ -46,7 +46,7 @@ const POLLS_OF_BUSY_THREADS = 300;
 /** rseq_cs in struct rseq: the address of the running sequence's description. */
 const RSEQ_CS_OFFSET = 8;
 const GIVE_UP_MS = 50;
-const RELEASE_MS = 100;
+const RELEASE_MS = 20;
 
 export interface Thread {
   readonly tid: number;
@@ -82,6 +82,7 @@ export class ThreadStop {
   readonly #suspendSeccomp: boolean;
   readonly #known = new Map<number, Thread>();
   readonly #areas: Area[] = [];
+  #slotsUsed = 0;
   readonly #signalInfo = createArea(256);
   readonly #signalQuery = createArea(64);
   readonly #taskFolder: number;
@@ -98,6 +99,8 @@ export class ThreadStop {
 
   /** Begins to trace every thread without stopping any. */
   seize(): SeizeOutcome {
+    const traced = this.threads.filter((thread) => thread.state !== "gone");
+    this.threads.splice(0, this.threads.length, ...traced);
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const tids = this.#listThreads();
       if (tids === undefined) return { outcome: "gone" };
@@ -206,18 +209,33 @@ export class ThreadStop {
   }
 
   /**
-   * Ends the tracing: stopped threads go on untraced at once, running ones are interrupted for
-   * it, for the kernel detaches only stopped threads.
+   * Lets every stopped thread go on untraced, the busy ones first. `keep` goes on traced: for an
+   * injected call that is still to come. Returns how many went on.
+   */
+  detach(keep: Thread | undefined): number {
+    const count = this.#letGo(PTRACE.PTRACE_DETACH, keep);
+    if (keep !== undefined && isStopped(keep)) this.#letGoThread(keep, PTRACE.PTRACE_CONT);
+    return count;
+  }
+
+  /** A stopped thread that an injected call may use: one that sleeps, if there is any. */
+  chooseCaller(): Thread | undefined {
+    const stopped = this.threads.filter((thread) => isStopped(thread) && thread.signal === 0);
+    return stopped.find((thread) => !thread.busy) ?? stopped[0];
+  }
+
+  /**
+   * Ends the tracing. The kernel detaches only stopped threads, so those that are still traced are
+   * stopped for it, one by one. One that does not stop runs on, traced, until this program ends.
    */
   release(): void {
     this.#letGo(PTRACE.PTRACE_DETACH);
     for (const thread of this.threads) {
-      if (thread.state === "running") this.#interrupt(thread);
+      if (thread.state !== "running") continue;
+      this.stopOne(thread, RELEASE_MS);
+      if (isStopped(thread)) this.#letGoThread(thread, PTRACE.PTRACE_DETACH);
     }
-    // A thread that does not stop now runs on, traced, until this program ends.
-    this.#libc.setAlarm(RELEASE_MS);
-    this.#collect(this.threads, performance.now() + RELEASE_MS, () => true);
-    this.#letGo(PTRACE.PTRACE_DETACH);
+    this.#libc.cancelAlarm();
     closeSync(this.#taskFolder);
   }
 
@@ -237,15 +255,15 @@ export class ThreadStop {
     }
   }
 
-  #letGo(request: number): number {
+  #letGo(request: number, keep?: Thread): number {
     let count = 0;
     for (const thread of this.threads) {
-      if (thread.state !== "stopped" || !thread.busy) continue;
+      if (thread.state !== "stopped" || !thread.busy || thread === keep) continue;
       this.#letGoThread(thread, request);
       count++;
     }
     for (const thread of this.threads) {
-      if (thread.state !== "stopped") continue;
+      if (thread.state !== "stopped" || thread === keep) continue;
       this.#letGoThread(thread, request);
       count++;
     }
@@ -258,7 +276,10 @@ export class ThreadStop {
     this.#libc.ptrace(listen ? PTRACE.PTRACE_LISTEN : request, thread.tid, 0, thread.signal);
     thread.signal = 0;
     thread.groupStop = false;
-    thread.state = request === PTRACE.PTRACE_DETACH ? "gone" : "running";
+    thread.state = "running";
+    if (request !== PTRACE.PTRACE_DETACH) return;
+    thread.state = "gone";
+    this.#known.delete(thread.tid); // It may be seized again.
   }
 
   #stopWave(wave: readonly Thread[], deadline: number, check: ThreadCheck): StopOutcome {
@@ -278,25 +299,29 @@ export class ThreadStop {
    * processor to stop, perhaps ours, so we sleep, until the alarm at the deadline.
    */
   #collect(wave: readonly Thread[], deadline: number, check: ThreadCheck, polls = 0): StopOutcome {
-    let groupStop = false;
     for (let round = 0; ; round++) {
       let slowest = 0;
       for (const thread of wave) {
         if (thread.state !== "interrupting") continue;
-        const changed = this.#poll(thread, round < polls ? WNOHANG : 0);
-        if (!changed) {
-          slowest = thread.tid;
-          continue;
-        }
-        if (!isStopped(thread)) continue;
-        if (thread.groupStop) groupStop = true;
-        else if (!this.#examine(thread, check)) return { outcome: "rejected" };
+        if (!this.#poll(thread, round < polls ? WNOHANG : 0)) slowest = thread.tid;
       }
       if (slowest === 0) break;
       if (round < polls || performance.now() < deadline) continue;
       if (!this.#dropEnded(wave)) return deadlineOf(slowest);
     }
-    if (groupStop) return { outcome: "group-stop" };
+    return this.#examineAll(wave, check);
+  }
+
+  /**
+   * Only when all of the wave are stopped: a request to a thread that is just about to leave its
+   * processor makes the kernel wait for that (kernel/sched/core.c, wait_task_inactive).
+   */
+  #examineAll(wave: readonly Thread[], check: ThreadCheck): StopOutcome {
+    for (const thread of wave) {
+      if (!isStopped(thread)) continue;
+      if (thread.groupStop) return { outcome: "group-stop" };
+      if (!this.#examine(thread, check)) return { outcome: "rejected" };
+    }
     return this.#alive() === 0 ? { outcome: "gone" } : { outcome: "stopped" };
   }
 
@@ -386,7 +411,7 @@ export class ThreadStop {
     if (result < 0 && state !== undefined && state !== "Z" && state !== "X") return -result;
     const thread: Thread = {
       tid,
-      registers: this.#registersFor(this.threads.length),
+      registers: this.#nextRegisters(),
       state: result === 0 ? "running" : "gone",
       busy: true,
       signal: 0,
@@ -398,8 +423,8 @@ export class ThreadStop {
     return 0;
   }
 
-  #registersFor(index: number): RegisterView {
-    const slot = index % THREADS_PER_AREA;
+  #nextRegisters(): RegisterView {
+    const slot = this.#slotsUsed++ % THREADS_PER_AREA;
     if (slot === 0) this.#areas.push(createArea(THREADS_PER_AREA * USER_REGS_SIZE));
     const area = this.#areas[this.#areas.length - 1] as Area;
     const start = slot * USER_REGS_SIZE;

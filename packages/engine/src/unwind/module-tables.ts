@@ -9,6 +9,7 @@ import { FormatError } from "../bytes/format-error.ts";
 import { createCallFrames, type Fde, fdeEnd, type LoadedBytes } from "../dwarf/cfi.ts";
 import { type FdeTable, parseEhFrameHdr } from "../dwarf/eh-frame-hdr.ts";
 import { buildRow } from "../dwarf/frame-row.ts";
+import { ROWS_KEPT } from "./limits.ts";
 import { compileRule, type StepRule } from "./rule.ts";
 
 /** A range of executable memory and the unwind information of the file mapped there. */
@@ -42,13 +43,20 @@ export function createModuleTables(module: UnwindModule): ModuleTables {
     const fde = index(address);
     return fde !== undefined && address >= fde.start && address < fdeEnd(fde) ? fde : undefined;
   };
-  const stepAt = (fde: Fde, address: FileAddr): StepRule | NoStep =>
-    compileRule(buildRow(frames, fde, address), fde.cie.signal) ?? "unsupported-rule";
+  const rows = createRowCache();
+  const stepAt = (fde: Fde, address: FileAddr): StepRule | NoStep => {
+    const row = buildRow(frames, fde, address);
+    const step = compileRule(row, fde.cie.signal) ?? "unsupported-rule";
+    rows.add(row.start, row.end, step);
+    return step;
+  };
 
   return {
     module,
     step: (address) => {
       const at = toFileAddr(address, module.bias);
+      const known = rows.find(at);
+      if (known !== undefined) return known;
       const fde = unlessDamaged(() => find(at));
       if (fde === undefined) return "no-unwind-information";
       return unlessDamaged(() => stepAt(fde, at)) ?? "unsupported-rule";
@@ -59,6 +67,37 @@ export function createModuleTables(module: UnwindModule): ModuleTables {
       if (fde?.start !== at || !fde.cie.signal) return undefined;
       const step = unlessDamaged(() => stepAt(fde, at));
       return typeof step === "object" ? step : undefined;
+    },
+  };
+}
+
+/** Steps by the range of addresses for which their row holds. */
+interface RowCache {
+  add(start: FileAddr, end: FileAddr, step: StepRule | NoStep): void;
+  find(address: FileAddr): StepRule | NoStep | undefined;
+}
+
+/**
+ * A thread that runs is met at another instruction each time, but in few rows: a function has
+ * about five. So the last rows that were built are searched first.
+ */
+function createRowCache(): RowCache {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const steps: (StepRule | NoStep)[] = [];
+  let next = 0;
+  return {
+    add(start, end, step) {
+      starts[next] = start;
+      ends[next] = end;
+      steps[next] = step;
+      next = (next + 1) % ROWS_KEPT;
+    },
+    find(address) {
+      for (let index = 0; index < starts.length; index++) {
+        if (address >= (starts[index] ?? 0) && address < (ends[index] ?? 0)) return steps[index];
+      }
+      return undefined;
     },
   };
 }
