@@ -6,8 +6,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import {
   addressBytes,
   buildId,
@@ -25,14 +26,25 @@ const SHN_UNDEF = 0;
 const STT_TLS = 6;
 const STT_FUNC = 2;
 
+/** Names that the linker gives and no program has. */
+const LINKER_SYMBOLS: readonly string[] = ["", "_GLOBAL_OFFSET_TABLE_"];
+
+const VICTIMS = join(dirname(dirname(fileURLToPath(import.meta.url))), "victims");
+
 export interface Workshop {
   readonly folder: string;
   readonly compile: (name: string, source: string, flags?: readonly string[]) => string;
+  /** Compiles test/victims/NAME.c to a file of that name, or of another. */
+  readonly compileVictim: (name: string, flags?: readonly string[], file?: string) => string;
   readonly makeHotpatch: (request: HotpatchRequest) => { bytes: Uint8Array; hotpatch: Hotpatch };
+  /** Starts a program that `endVictims` will end. */
+  readonly start: typeof startVictim;
+  readonly endVictims: () => Promise<void>;
   readonly close: () => void;
 }
 
 export interface HotpatchRequest {
+  /** The program with its symbols; what runs may be stripped. */
   readonly binary: string;
   /** C; it defines the functions that replace those of the same names. */
   readonly source: string;
@@ -40,6 +52,10 @@ export interface HotpatchRequest {
   readonly id: string;
   readonly sequence?: number;
   readonly flags?: readonly string[];
+  /** Undefined symbols of the source that the process's libraries have. */
+  readonly dynamic?: readonly string[];
+  /** Changes the patch description, for hotpatches that are wrong. */
+  readonly edit?: (description: Record<string, unknown>) => Record<string, unknown>;
 }
 
 /** A folder for compiled programs and hotpatches; `close` removes it. */
@@ -47,12 +63,24 @@ export function openWorkshop(): Workshop {
   const folder = mkdtempSync(join(tmpdir(), "suture-victims-"));
   const compile = (name: string, source: string, flags: readonly string[] = []): string => {
     const path = join(folder, name);
-    execFileSync("gcc", ["-O2", "-x", "c", "-", "-o", path, ...flags], { input: source });
+    const args = ["-O2", `-I${VICTIMS}`, "-x", "c", "-", "-x", "none", "-o", path, ...flags];
+    execFileSync("gcc", args, { input: source });
     return path;
   };
+  const victims: Victim[] = [];
   return {
     folder,
     compile,
+    compileVictim: (name, flags, file = name) =>
+      compile(file, readFileSync(join(VICTIMS, `${name}.c`), "utf8"), flags),
+    start: async (path, args, options) => {
+      const victim = await startVictim(path, args, options);
+      victims.push(victim);
+      return victim;
+    },
+    endVictims: async () => {
+      await Promise.all(victims.splice(0).map((victim) => victim.kill()));
+    },
     makeHotpatch: (request) => makeHotpatch(folder, compile, request),
     close: () => rmSync(folder, { recursive: true, force: true }),
   };
@@ -74,13 +102,14 @@ function makeHotpatch(
   };
   const hex = (value: number): string => `0x${value.toString(16)}`;
   const undefinedNames = symbolTable(parseElf(readFileSync(object)))
-    .filter((entry) => entry.st_shndx === SHN_UNDEF && entry.name !== "")
+    .filter((entry) => entry.st_shndx === SHN_UNDEF && !LINKER_SYMBOLS.includes(entry.name))
     .map((entry) => entry.name);
-  const imported = new Set(
-    dynamicSymbols(program)
+  const imported = new Set([
+    ...dynamicSymbols(program)
       .filter((e) => e.st_shndx === SHN_UNDEF)
       .map((e) => e.name),
-  );
+    ...(request.dynamic ?? []),
+  ]);
   const description = {
     format: 1,
     id: request.id,
@@ -105,7 +134,7 @@ function makeHotpatch(
   const file = join(folder, `${request.id}.hotpatch`);
   const json = join(folder, "description.json");
   const zeros = join(folder, "zeros");
-  writeFileSync(json, JSON.stringify(description));
+  writeFileSync(json, JSON.stringify(request.edit?.(description) ?? description));
   writeFileSync(zeros, new Uint8Array(32));
   const sections = [`.suture.patch=${json}`, `.suture.digest=${zeros}`];
   execFileSync("objcopy", [...sections.flatMap((s) => ["--add-section", s]), object, file]);
@@ -122,45 +151,89 @@ export interface Victim {
   readonly child: ChildProcess;
   /** The next line of output that matches; rejects when the program ends first. */
   readonly nextLine: (form: RegExp) => Promise<string>;
+  /** The lines that nobody has asked for yet. */
+  readonly unread: () => readonly string[];
   readonly send: (text: string) => void;
   readonly exited: () => boolean;
+  /** How it ended: `SIGSEGV`, `exit 1`, or undefined while it lives. */
+  readonly ending: () => string | undefined;
   readonly kill: () => Promise<void>;
 }
 
-/** Starts a program and waits for its line `ready`. */
-export async function startVictim(path: string, args: readonly string[] = []): Promise<Victim> {
-  const child = spawn(path, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const { pid } = child;
-  if (pid === undefined) throw new Error(`${path} did not start`);
+export interface StartOptions {
+  readonly uid?: number;
+  /** The process id is the one that the program prints, not that of the command (unshare). */
+  readonly printsPid?: boolean;
+}
+
+/** Starts a program and waits for its line `ready PID`. */
+export async function startVictim(
+  path: string,
+  args: readonly string[] = [],
+  options: StartOptions = {},
+): Promise<Victim> {
+  const { uid } = options;
+  const child = spawn(path, args, {
+    stdio: ["pipe", "pipe", "inherit"],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once("exit", () => resolve());
+    child.once("error", () => resolve());
+  });
   const waiting: { form: RegExp; take: (line: string) => void; fail: (e: Error) => void }[] = [];
   const unread: string[] = [];
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  createInterface({ input: child.stdout }).on("line", (line) => {
+  const ending = (): string | undefined => {
+    const { exitCode, signalCode } = child;
+    return signalCode ?? (exitCode === null ? undefined : `exit ${exitCode}`);
+  };
+  const lines = createInterface({ input: child.stdout });
+  lines.on("line", (line) => {
     const index = waiting.findIndex(({ form }) => form.test(line));
     const [found] = index < 0 ? [] : waiting.splice(index, 1);
     if (found) found.take(line);
     else unread.push(line);
   });
-  child.once("exit", (code, signal) => {
-    for (const { fail, form } of waiting)
-      fail(new Error(`ended (${code ?? signal}) before ${form}`));
+  const endedBefore = (form: RegExp): Error => new Error(`ended (${ending()}) before ${form}`);
+  let closed = false;
+  // Its last lines may come after the exit; the end of the output comes last.
+  lines.once("close", () => {
+    closed = true;
+    void ended.then(() => {
+      for (const { fail, form } of waiting.splice(0)) fail(endedBefore(form));
+    });
   });
-  const victim: Victim = {
+  child.stdin.on("error", () => {}); // A victim that has ended reads nothing; nextLine tells.
+  const nextLine = (form: RegExp): Promise<string> => {
+    const index = unread.findIndex((line) => form.test(line));
+    if (index >= 0) return Promise.resolve(unread.splice(0, index + 1)[index] as string);
+    if (closed && ending() !== undefined) return Promise.reject(endedBefore(form));
+    return new Promise((take, fail) => waiting.push({ form, take, fail }));
+  };
+  const ready = await nextLine(/^ready/);
+  const pid = options.printsPid ? Number(/^ready (\d+)/.exec(ready)?.[1]) : child.pid;
+  if (pid === undefined) throw new Error(`${path} did not start`);
+  return {
     pid,
     child,
-    nextLine: (form) => {
-      const index = unread.findIndex((line) => form.test(line));
-      if (index >= 0) return Promise.resolve(unread.splice(0, index + 1)[index] as string);
-      if (child.exitCode !== null) return Promise.reject(new Error(`ended before ${form}`));
-      return new Promise((take, fail) => waiting.push({ form, take, fail }));
-    },
-    send: (text) => child.stdin?.write(text),
-    exited: () => child.exitCode !== null || child.signalCode !== null,
+    nextLine,
+    unread: () => unread,
+    send: (text) => child.stdin.write(text),
+    exited: () => ending() !== undefined,
+    ending,
     kill: async () => {
+      if (pid !== child.pid && ending() === undefined) killIfThere(pid);
       child.kill("SIGKILL");
       await ended;
+      child.stdout.destroy();
     },
   };
-  await victim.nextLine(/^ready/);
-  return victim;
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }

@@ -1,0 +1,67 @@
+/** What /proc says of a process, to hold what a test did against what was there before. */
+import { createHash } from "node:crypto";
+import { closeSync, openSync, readdirSync, readFileSync, readSync, writeSync } from "node:fs";
+
+export interface Snapshot {
+  /** The lines of /proc/PID/maps. */
+  readonly maps: readonly string[];
+  /** SHA-256 of each executable mapping's bytes, by its line. */
+  readonly code: Readonly<Record<string, string>>;
+  /** What the open file descriptors are. */
+  readonly files: readonly string[];
+}
+
+export function takeSnapshot(pid: number): Snapshot {
+  const maps = readMaps(pid);
+  const code: Record<string, string> = {};
+  for (const line of maps) {
+    const [, start = "", end = ""] = /^([0-9a-f]+)-([0-9a-f]+) r-x/.exec(line) ?? [];
+    if (start === "" || line.endsWith("[vsyscall]")) continue;
+    const address = Number.parseInt(start, 16);
+    const bytes = readProcess(pid, address, Number.parseInt(end, 16) - address);
+    code[line] = createHash("sha256").update(bytes).digest("hex");
+  }
+  return { maps, code, files: readdirSync(`/proc/${pid}/fd`) };
+}
+
+export const readMaps = (pid: number): string[] =>
+  readFileSync(`/proc/${pid}/maps`, "latin1").trimEnd().split("\n");
+
+/** Mappings that a hotpatch made. */
+export const hotpatchMaps = (pid: number): string[] =>
+  readMaps(pid).filter((line) => line.includes("suture:"));
+
+/** Resident memory in KiB, counted exactly (VmRSS is kept in per-processor batches). */
+export function residentKib(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
+  return Number(/^Rss: +(\d+) kB$/m.exec(text)?.[1]);
+}
+
+export function readProcess(pid: number, address: number, size: number): Buffer {
+  const file = openSync(`/proc/${pid}/mem`, "r");
+  try {
+    const bytes = Buffer.alloc(size);
+    const count = readSync(file, bytes, 0, size, address);
+    if (count !== size) throw new Error(`read ${count} of ${size} bytes at ${address}`);
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
+}
+
+export function writeProcess(pid: number, address: number, bytes: Uint8Array): void {
+  const file = openSync(`/proc/${pid}/mem`, "r+");
+  try {
+    const count = writeSync(file, bytes, 0, bytes.length, address);
+    if (count !== bytes.length) throw new Error(`wrote ${count} bytes at ${address}`);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Where the first mapping of a file starts in the process: what its addresses are relative to. */
+export function mappedAt(pid: number, path: string): number {
+  const line = readMaps(pid).find((candidate) => candidate.includes(` ${path}`));
+  if (line === undefined) throw new Error(`${path} is not mapped by process ${pid}`);
+  return Number.parseInt(line, 16);
+}
