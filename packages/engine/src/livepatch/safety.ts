@@ -57,7 +57,7 @@ export class StackCheck {
   }
 
   /** True when the thread is not in the way; else the conflict is noted. */
-  readonly check = (thread: Thread): boolean => {
+  check(thread: Thread): boolean {
     thread.registers.toDwarf(this.#registers);
     this.#stack.moveTo(thread.registers.rsp);
     const result = this.#unwinder.unwind(this.#registers, this.#stack.read);
@@ -66,7 +66,7 @@ export class StackCheck {
       if (range !== undefined) return this.#note(thread.tid, range, true);
     }
     return result.complete || this.#scan(thread.tid, result.stackPointer);
-  };
+  }
 
   #scan(tid: number, from: VirtualAddr): boolean {
     const stack = this.#mappings.find((mapping) => mapping.start <= from && from < mapping.end);
@@ -118,11 +118,14 @@ class StackReader {
     return count >= WORD_SIZE;
   }
 
+  /** As a function for the unwinder; the method does the work, for it is compiled once for all. */
+  readonly read = (address: VirtualAddr): number => this.word(address);
+
   /** The word at `address`, or NaN where it is unreadable or no user address. */
-  readonly read = (address: VirtualAddr): number => {
+  word(address: VirtualAddr): number {
     if (!this.covers(address) && !(this.moveTo(address) && this.covers(address))) return Number.NaN;
     const at = address - this.#start;
     const high = this.#view.getUint32(at + 4, true);
     return high >= 0x20_0000 ? Number.NaN : high * 2 ** 32 + this.#view.getUint32(at, true);
-  };
+  }
 }

@@ -40,14 +40,14 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
   for (let attempts = 1; ; attempts++) {
     stop.sortByActivity();
     check.conflicts.length = 0;
+    const caller = request.keepCaller ? stop.chooseCaller() : undefined;
     context.faultPoint("before-stop");
     const begin = performance.now();
-    const outcome = stop.stop({ deadlineMs: STOP_DEADLINE_MS, check: check.check });
+    const outcome = stop.stop({ deadlineMs: STOP_DEADLINE_MS, check });
     if (outcome.outcome === "stopped") {
       context.faultPoint("stopped");
       const written = writeAll(request);
       context.faultPoint("switched");
-      const caller = request.keepCaller ? stop.chooseCaller() : undefined;
       const threads = stop.detach(caller) + (caller ? 1 : 0);
       const stopUs = (performance.now() - begin) * 1000;
       context.faultPoint("resumed");

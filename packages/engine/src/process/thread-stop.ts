@@ -73,7 +73,11 @@ export type SeizeOutcome =
   | { readonly outcome: "failed"; readonly tid: number; readonly errno: number };
 
 /** Says whether the process may stay stopped, given one more stopped thread. */
-export type ThreadCheck = (thread: Thread) => boolean;
+export interface ThreadCheck {
+  check(thread: Thread): boolean;
+}
+
+const NO_CHECK: ThreadCheck = { check: () => true };
 
 export class ThreadStop {
   readonly pid: number;
@@ -158,7 +162,7 @@ export class ThreadStop {
   stopOne(thread: Thread, deadlineMs: number): StopOutcome {
     const one = [thread];
     this.#libc.setAlarm(deadlineMs);
-    const outcome = this.#stopWave(one, performance.now() + deadlineMs, () => true);
+    const outcome = this.#stopWave(one, performance.now() + deadlineMs, NO_CHECK);
     if (outcome.outcome !== "stopped") this.#giveUp();
     return outcome;
   }
@@ -202,7 +206,7 @@ export class ThreadStop {
       changes++;
       // A stop that was asked for and given up before it came also ends here: it may have
       // interrupted a system call.
-      if (isStopped(thread) && !thread.groupStop) this.#examine(thread, () => true);
+      if (isStopped(thread) && !thread.groupStop) this.#examine(thread, NO_CHECK);
       if (isStopped(thread)) this.#letGoThread(thread, PTRACE.PTRACE_CONT);
     }
     return changes;
@@ -218,10 +222,10 @@ export class ThreadStop {
     return count;
   }
 
-  /** A stopped thread that an injected call may use: one that sleeps, if there is any. */
+  /** A thread that an injected call may use: one that sleeps, if there is any. */
   chooseCaller(): Thread | undefined {
-    const stopped = this.threads.filter((thread) => isStopped(thread) && thread.signal === 0);
-    return stopped.find((thread) => !thread.busy) ?? stopped[0];
+    const running = this.threads.filter((thread) => thread.state === "running");
+    return running.find((thread) => !thread.busy) ?? running[0];
   }
 
   /**
@@ -348,7 +352,7 @@ export class ThreadStop {
     if (registers.signed("rax") === -ERRNO.EINTR && registers.signed("orig_rax") >= 0) {
       if (!this.#signalInterrupted(thread)) this.#executeAgain(thread);
     }
-    return check(thread);
+    return check.check(thread);
   }
 
   #executeAgain(thread: Thread): void {

@@ -6,7 +6,13 @@ import {
   type VirtualAddr,
 } from "../bytes/address.ts";
 import { FormatError } from "../bytes/format-error.ts";
-import { createCallFrames, type Fde, fdeEnd, type LoadedBytes } from "../dwarf/cfi.ts";
+import {
+  type CallFrames,
+  createCallFrames,
+  type Fde,
+  fdeEnd,
+  type LoadedBytes,
+} from "../dwarf/cfi.ts";
 import { type FdeTable, parseEhFrameHdr } from "../dwarf/eh-frame-hdr.ts";
 import { buildRow } from "../dwarf/frame-row.ts";
 import { ROWS_KEPT } from "./limits.ts";
@@ -35,71 +41,76 @@ export interface ModuleTables {
 }
 
 /** The steps of a module. Damaged tables are no unwind information, never an exception. */
-export function createModuleTables(module: UnwindModule): ModuleTables {
-  const frames = createCallFrames(module.ehFrame);
-  let index: ((address: FileAddr) => Fde | undefined) | undefined;
-  const find = (address: FileAddr): Fde | undefined => {
-    index ??= createFdeIndex(module);
-    const fde = index(address);
+export const createModuleTables = (module: UnwindModule): ModuleTables => new Tables(module);
+
+class Tables implements ModuleTables {
+  readonly module: UnwindModule;
+  readonly #frames: CallFrames;
+  readonly #rows = new RowCache();
+  #index: ((address: FileAddr) => Fde | undefined) | undefined;
+
+  constructor(module: UnwindModule) {
+    this.module = module;
+    this.#frames = createCallFrames(module.ehFrame);
+  }
+
+  step(address: VirtualAddr): StepRule | NoStep {
+    const at = toFileAddr(address, this.module.bias);
+    const known = this.#rows.find(at);
+    if (known !== undefined) return known;
+    const fde = unlessDamaged(() => this.#find(at));
+    if (fde === undefined) return "no-unwind-information";
+    return unlessDamaged(() => this.#stepAt(fde, at)) ?? "unsupported-rule";
+  }
+
+  trampolineStep(address: VirtualAddr): StepRule | undefined {
+    const at = toFileAddr(address, this.module.bias);
+    const fde = unlessDamaged(() => this.#find(at));
+    if (fde?.start !== at || !fde.cie.signal) return undefined;
+    const step = unlessDamaged(() => this.#stepAt(fde, at));
+    return typeof step === "object" ? step : undefined;
+  }
+
+  #find(address: FileAddr): Fde | undefined {
+    this.#index ??= createFdeIndex(this.module);
+    const fde = this.#index(address);
     return fde !== undefined && address >= fde.start && address < fdeEnd(fde) ? fde : undefined;
-  };
-  const rows = createRowCache();
-  const stepAt = (fde: Fde, address: FileAddr): StepRule | NoStep => {
-    const row = buildRow(frames, fde, address);
+  }
+
+  #stepAt(fde: Fde, address: FileAddr): StepRule | NoStep {
+    const row = buildRow(this.#frames, fde, address);
     const step = compileRule(row, fde.cie.signal) ?? "unsupported-rule";
-    rows.add(row.start, row.end, step);
+    this.#rows.add(row.start, row.end, step);
     return step;
-  };
-
-  return {
-    module,
-    step: (address) => {
-      const at = toFileAddr(address, module.bias);
-      const known = rows.find(at);
-      if (known !== undefined) return known;
-      const fde = unlessDamaged(() => find(at));
-      if (fde === undefined) return "no-unwind-information";
-      return unlessDamaged(() => stepAt(fde, at)) ?? "unsupported-rule";
-    },
-    trampolineStep: (address) => {
-      const at = toFileAddr(address, module.bias);
-      const fde = unlessDamaged(() => find(at));
-      if (fde?.start !== at || !fde.cie.signal) return undefined;
-      const step = unlessDamaged(() => stepAt(fde, at));
-      return typeof step === "object" ? step : undefined;
-    },
-  };
-}
-
-/** Steps by the range of addresses for which their row holds. */
-interface RowCache {
-  add(start: FileAddr, end: FileAddr, step: StepRule | NoStep): void;
-  find(address: FileAddr): StepRule | NoStep | undefined;
+  }
 }
 
 /**
+ * Steps by the range of addresses for which their row holds.
+ *
  * A thread that runs is met at another instruction each time, but in few rows: a function has
  * about five. So the last rows that were built are searched first.
  */
-function createRowCache(): RowCache {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  const steps: (StepRule | NoStep)[] = [];
-  let next = 0;
-  return {
-    add(start, end, step) {
-      starts[next] = start;
-      ends[next] = end;
-      steps[next] = step;
-      next = (next + 1) % ROWS_KEPT;
-    },
-    find(address) {
-      for (let index = 0; index < starts.length; index++) {
-        if (address >= (starts[index] ?? 0) && address < (ends[index] ?? 0)) return steps[index];
-      }
-      return undefined;
-    },
-  };
+class RowCache {
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  readonly #steps: (StepRule | NoStep)[] = [];
+  #next = 0;
+
+  add(start: FileAddr, end: FileAddr, step: StepRule | NoStep): void {
+    this.#starts[this.#next] = start;
+    this.#ends[this.#next] = end;
+    this.#steps[this.#next] = step;
+    this.#next = (this.#next + 1) % ROWS_KEPT;
+  }
+
+  find(address: FileAddr): StepRule | NoStep | undefined {
+    for (let index = 0; index < this.#starts.length; index++) {
+      const start = this.#starts[index] ?? 0;
+      if (address >= start && address < (this.#ends[index] ?? 0)) return this.#steps[index];
+    }
+    return undefined;
+  }
 }
 
 function unlessDamaged<T>(read: () => T): T | undefined {

@@ -99,11 +99,24 @@ const { rip: RIP, rsp: RSP } = REGISTER;
 
 /** An unwinder for a process that maps these modules. Costs little until an address is met. */
 export function createUnwinder(modules: readonly UnwindModule[]): Unwinder {
-  const lookup = createStepLookup(modules);
-  const registers = new Float64Array(REGISTER_COUNT);
-  const previous = new Float64Array(REGISTER_COUNT);
+  return new TableUnwinder(modules);
+}
 
-  const unwind = (start: Registers, memory: MemoryReader): UnwindResult => {
+/**
+ * Classes, here and in module-tables.ts, because methods are compiled once for all unwinders,
+ * and closures anew for each: the walk in the first stop would be interpreted.
+ */
+class TableUnwinder implements Unwinder {
+  readonly #lookup: StepLookup;
+  readonly #registers = new Float64Array(REGISTER_COUNT);
+  readonly #previous = new Float64Array(REGISTER_COUNT);
+
+  constructor(modules: readonly UnwindModule[]) {
+    this.#lookup = new StepLookup(modules);
+  }
+
+  unwind(start: Registers, memory: MemoryReader): UnwindResult {
+    const registers = this.#registers;
     registers.set(start);
     const frames: Frame[] = [];
     let isExact = true;
@@ -112,8 +125,8 @@ export function createUnwinder(modules: readonly UnwindModule[]): Unwinder {
     while (frames.length < FRAMES_MAX) {
       const pc: number = registers[RIP] ?? Number.NaN;
       const rule: StepRule | NoStep = isExact
-        ? lookup.exact(pc, memory)
-        : lookup.afterReturn(pc, memory);
+        ? this.#lookup.exact(pc, memory)
+        : this.#lookup.afterReturn(pc, memory);
       if (typeof rule === "string") {
         frames.push(frame(pc, isExact ? pc : pc - 1, Number.NaN, false));
         return stopped(frames, rule, stackPointer);
@@ -123,7 +136,7 @@ export function createUnwinder(modules: readonly UnwindModule[]): Unwinder {
         frames.push(frame(pc, at, Number.NaN, rule.signal));
         return { frames, complete: true, stackPointer: virtualAddr(stackPointer) };
       }
-      const cfa = takeStep(rule, registers, previous, memory);
+      const cfa = takeStep(rule, registers, this.#previous, memory);
       const isSane = cfa > lastCfa && (registers[RIP] ?? Number.NaN) >= 0;
       frames.push(frame(pc, at, isSane ? cfa : Number.NaN, rule.signal));
       if (!isSane) return stopped(frames, "unreadable-stack", stackPointer);
@@ -132,14 +145,12 @@ export function createUnwinder(modules: readonly UnwindModule[]): Unwinder {
       lastCfa = rule.signal ? 0 : cfa;
     }
     return stopped(frames, "too-many-frames", stackPointer);
-  };
-  return {
-    unwind,
-    prepare: (address, kind) => {
-      if (kind === "exact") lookup.exact(address, unreadable);
-      else lookup.afterReturn(address, unreadable);
-    },
-  };
+  }
+
+  prepare(address: VirtualAddr, kind: "exact" | "return"): void {
+    if (kind === "exact") this.#lookup.exact(address, unreadable);
+    else this.#lookup.afterReturn(address, unreadable);
+  }
 }
 
 const unreadable: MemoryReader = () => Number.NaN;
@@ -218,37 +229,35 @@ function applyOthers(
 }
 
 /** Steps by pc, remembered: a thread sleeps where others slept before. */
-interface StepLookup {
-  exact(pc: number, memory: MemoryReader): StepRule | NoStep;
-  afterReturn(pc: number, memory: MemoryReader): StepRule | NoStep;
-}
+class StepLookup {
+  readonly #modules: readonly ModuleTables[];
+  readonly #exactSteps = new Map<number, StepRule | NoStep>();
+  readonly #returnSteps = new Map<number, StepRule | NoStep>();
 
-function createStepLookup(modules: readonly UnwindModule[]): StepLookup {
-  const sorted = [...modules].sort((a, b) => a.start - b.start).map(createModuleTables);
-  const exactSteps = new Map<number, StepRule | NoStep>();
-  const returnSteps = new Map<number, StepRule | NoStep>();
+  constructor(modules: readonly UnwindModule[]) {
+    this.#modules = [...modules].sort((a, b) => a.start - b.start).map(createModuleTables);
+  }
 
-  const stepAt = (address: number): StepRule | NoStep =>
-    moduleAt(sorted, address)?.step(virtualAddr(address)) ?? "no-unwind-information";
-  const trampolineAt = (pc: number): StepRule | undefined =>
-    moduleAt(sorted, pc)?.trampolineStep(virtualAddr(pc));
+  exact(pc: number, memory: MemoryReader): StepRule | NoStep {
+    const known = this.#exactSteps.get(pc);
+    if (known !== undefined) return known;
+    const step = orTrampoline(this.#stepAt(pc), pc, memory);
+    if (isKept(step, memory)) this.#exactSteps.set(pc, step);
+    return step;
+  }
 
-  return {
-    exact(pc, memory) {
-      const known = exactSteps.get(pc);
-      if (known !== undefined) return known;
-      const step = orTrampoline(stepAt(pc), pc, memory);
-      if (isKept(step, memory)) exactSteps.set(pc, step);
-      return step;
-    },
-    afterReturn(pc, memory) {
-      const known = returnSteps.get(pc);
-      if (known !== undefined) return known;
-      const step = trampolineAt(pc) ?? orTrampoline(stepAt(pc - 1), pc, memory);
-      if (isKept(step, memory)) returnSteps.set(pc, step);
-      return step;
-    },
-  };
+  afterReturn(pc: number, memory: MemoryReader): StepRule | NoStep {
+    const known = this.#returnSteps.get(pc);
+    if (known !== undefined) return known;
+    const trampoline = moduleAt(this.#modules, pc)?.trampolineStep(virtualAddr(pc));
+    const step = trampoline ?? orTrampoline(this.#stepAt(pc - 1), pc, memory);
+    if (isKept(step, memory)) this.#returnSteps.set(pc, step);
+    return step;
+  }
+
+  #stepAt(address: number): StepRule | NoStep {
+    return moduleAt(this.#modules, address)?.step(virtualAddr(address)) ?? "no-unwind-information";
+  }
 }
 
 /** Where memory cannot be read, code without tables may still turn out to be a trampoline. */
