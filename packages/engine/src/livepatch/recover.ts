@@ -6,6 +6,7 @@
  *     switching, all new        only the record is missing                record it
  *     switching, else           some entries may be new                   put back, free it
  *     reverting                 some entries may be original              put back, free it
+ *     reverting, old there      an undo was cut short                     put back, free it
  *     applied, old still there  the superseded hotpatch is not in use     free the old one
  *
  * Bytes of an injected call that stayed behind a module's code are cleared, too.
@@ -94,6 +95,8 @@ function recoverPatch(
     case "prepared":
       return undo(context, target, stop, patch, old, options);
     case "reverting": {
+      // A whole revert begins when the superseded one is gone: this was an undo, cut short too.
+      if (old) return undo(context, target, stop, patch, old, options);
       const report = revertPatch(context, target, stop, patch, options);
       return isRefusal(report)
         ? `could not finish reverting ${ledger.id}: ${report.detail}`
@@ -142,7 +145,7 @@ function clearRooms(
       context,
       stop,
       check: new StackCheck({
-        libc: context.libc,
+        stack: context.stack,
         pid: target.pid,
         unwinder: createUnwinder(unwindModules(target.image, target.patches, target.read)),
         ranges: [{ name: "an injected call", start: room.address, end }],
