@@ -208,15 +208,15 @@ function switchTo(
   const mappings = readMappings(target.pid);
   const unwinder = createUnwinder(unwindModules(target.image, target.patches, target.read));
   const check = new StackCheck({
-    libc: context.libc,
+    stack: context.stack,
     pid: target.pid,
     unwinder,
     ranges: plan.ranges,
     mappings,
   });
   options.onStep("switching");
-  warmUp({ stop, unwinder, mappings, read: target.read });
   collectGarbage();
+  warmUp({ stop, unwinder, mappings, read: target.read });
   recordState(target, start, "switching");
   const report = switchEntries({
     context,

@@ -9,6 +9,7 @@ import { planApply } from "./plan.ts";
 import { type RecoverReport, recoverTarget } from "./recover.ts";
 import { rehearse } from "./rehearse.ts";
 import { type RevertReport, revertInTarget } from "./revert.ts";
+import { StackReader } from "./safety.ts";
 import { type AppliedHotpatch, listProcesses, type ProcessSummary, readStatus } from "./status.ts";
 import { type Context, withTarget } from "./target.ts";
 
@@ -61,8 +62,10 @@ export interface Engine {
 
 /** The engine. Nothing is opened or traced before the first call. */
 export function openEngine(options: EngineOptions = {}): Engine {
+  const libc = openLibc();
   const context: Context = {
-    libc: openLibc(),
+    libc,
+    stack: new StackReader(libc),
     faultPoint: options.faultPoint ?? (() => {}),
     lockFolder: options.lockFolder ?? "/run/suture/lock",
   };

@@ -3,7 +3,7 @@
  *
  * Code that runs for the first time is interpreted and loads what it needs: the first stop of a
  * fresh program was measured at 2.8 ms, a later one at 0.065 ms. So the same functions stop,
- * unwind, write and resume a child of ours (`cat`, which waits for input) until they are compiled,
+ * unwind, write and resume children of ours (`cat`, asleep and at work) until they are compiled,
  * and the garbage is collected, before a process that matters is stopped.
  */
 import { spawn } from "node:child_process";
@@ -30,32 +30,46 @@ const STOPS = 400;
 const CALLS = 60;
 const CHILD_READY_MS = 1000;
 
-/** Runs the stop on a child of ours. Where there is no child to be had, the stop is just slower. */
+/** Waits for input; copies zeros to nowhere: one that sleeps, one that works. */
+const CHILDREN = [
+  { args: [], state: "S" },
+  { args: ["/dev/zero"], state: "R" },
+];
+
+/** Runs the stop on children of ours. Where there are none to be had, the stop is just slower. */
 export function rehearse(context: Context): void {
-  const child = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] });
-  child.on("error", () => {});
-  const { pid } = child;
-  if (pid === undefined) return;
-  try {
-    rehearseOn({ ...context, faultPoint: () => {} }, pid);
-  } finally {
-    child.kill("SIGKILL");
-    child.unref();
+  for (const { args, state } of CHILDREN) {
+    const child = spawn("cat", args, { stdio: ["pipe", "ignore", "ignore"] });
+    child.on("error", () => {}); // No such program: then there is no process id either.
+    if (child.pid === undefined) return;
+    try {
+      awaitState(context, child.pid, state);
+      rehearseOn({ ...context, faultPoint: () => {} }, child.pid);
+    } finally {
+      child.kill("SIGKILL");
+      child.unref();
+    }
   }
 }
 
-/** Collects garbage now, so that no collection falls into the stop. */
+/**
+ * Empties the young generation now, so that no collection falls into the stop. Not the whole heap:
+ * that leaves work to other threads, which would compete with the stop.
+ */
 export function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
-  if (typeof collect === "function") collect();
+  if (typeof collect === "function") collect({ type: "minor" });
+}
+
+function awaitState(context: Context, pid: number, state: string): void {
+  const deadline = performance.now() + CHILD_READY_MS;
+  while (readThreadState(pid, pid) !== state && performance.now() < deadline) {
+    context.libc.sleepMicroseconds(200);
+  }
 }
 
 function rehearseOn(context: Context, pid: number): void {
-  const deadline = performance.now() + CHILD_READY_MS;
-  while (readThreadState(pid, pid) !== "S" && performance.now() < deadline) {
-    context.libc.sleepMicroseconds(200);
-  }
   const memory = new ProcessMemory(context.libc, pid);
   const stop = new ThreadStop(context.libc, pid, { suspendSeccomp: false });
   try {
@@ -67,7 +81,7 @@ function rehearseOn(context: Context, pid: number): void {
     if (bytes === undefined) return;
     const writer = new EntryWriter(memory, [{ address: code.start, bytes }]);
     const check = new StackCheck({
-      libc: context.libc,
+      stack: context.stack,
       pid,
       unwinder: createUnwinder(unwindModules(image, [], read)),
       ranges: [{ name: "nothing", start: code.start, end: virtualAddr(code.start + 1) }],

@@ -94,15 +94,15 @@ export function putBack(
   const { mappings } = target.image;
   const unwinder = createUnwinder(unwindModules(target.image, target.patches, target.read));
   const check = new StackCheck({
-    libc: context.libc,
+    stack: context.stack,
     pid: target.pid,
     unwinder,
     ranges: [textRange(patch)],
     mappings,
   });
   const writer = bytesOf(which);
-  warmUp({ stop, unwinder, mappings, read: target.read });
   collectGarbage();
+  warmUp({ stop, unwinder, mappings, read: target.read });
   recordState(target, ledger.start, "reverting");
   const report = switchEntries({
     context,

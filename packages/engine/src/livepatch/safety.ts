@@ -27,7 +27,7 @@ export interface Conflict {
   readonly certain: boolean;
 }
 
-const WINDOW_SIZE = 8192;
+const WINDOW_SIZE = 2048;
 const WORD_SIZE = 8;
 
 export class StackCheck {
@@ -42,7 +42,7 @@ export class StackCheck {
   readonly #registers = new Float64Array(17);
 
   constructor(request: {
-    readonly libc: Libc;
+    readonly stack: StackReader;
     readonly pid: number;
     readonly unwinder: Unwinder;
     readonly ranges: readonly CodeRange[];
@@ -53,7 +53,8 @@ export class StackCheck {
     this.#lowest = Math.min(...request.ranges.map((range) => range.start));
     this.#highest = Math.max(...request.ranges.map((range) => range.end));
     this.#mappings = request.mappings;
-    this.#stack = new StackReader(request.libc, request.pid);
+    this.#stack = request.stack;
+    this.#stack.open(request.pid);
   }
 
   /** True when the thread is not in the way; else the conflict is noted. */
@@ -91,19 +92,30 @@ export class StackCheck {
   }
 }
 
-/** The stack's words, fetched in windows: one system call for most threads. */
-class StackReader {
+/**
+ * The stack's words, fetched in windows: one system call for most threads.
+ *
+ * One for all processes that an engine works on, one after the other: the unwinder's compiled code
+ * then always meets the same function.
+ */
+export class StackReader {
   readonly #libc: Libc;
-  readonly #pid: number;
+  #pid = 0;
   readonly #area: Area = createArea(WINDOW_SIZE);
   readonly #view: DataView;
   #start = 0;
   #end = 0;
 
-  constructor(libc: Libc, pid: number) {
+  constructor(libc: Libc) {
     this.#libc = libc;
-    this.#pid = pid;
     this.#view = new DataView(this.#area.bytes.buffer);
+  }
+
+  /** Goes over to another process. */
+  open(pid: number): void {
+    this.#pid = pid;
+    this.#start = 0;
+    this.#end = 0;
   }
 
   covers(address: number): boolean {

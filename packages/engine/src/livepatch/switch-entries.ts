@@ -11,6 +11,8 @@ import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, STOP_DEADLINE_MS } from "./limits.ts"
 import type { Conflict, StackCheck } from "./safety.ts";
 import type { Context } from "./target.ts";
 
+const TOUCHED_MAX = 4;
+
 export interface SwitchReport {
   /** From the first interrupt to the last thread's going on, in microseconds. */
   readonly stopUs: number;
@@ -71,6 +73,19 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
     }
     waitMs(context, stop, backoffMs);
     backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
+  }
+}
+
+/**
+ * The check once more with the registers of an earlier moment, and for nothing but that what it
+ * needs is in the processor's caches when it counts.
+ */
+function touch(stop: ThreadStop, check: StackCheck): void {
+  let count = 0;
+  for (const thread of stop.threads) {
+    if (thread.state !== "running" || !thread.busy || thread.registers.rip === 0) continue;
+    if (++count > TOUCHED_MAX) break;
+    check.check(thread);
   }
 }
 

@@ -18,12 +18,14 @@ import {
 } from "./ledger.ts";
 import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
 import { describe, type ProcessImage, readProcessImage, refuseByErrno } from "./locate.ts";
+import type { StackReader } from "./safety.ts";
 
 /** What every operation needs from its surroundings. */
 export interface Context {
   readonly libc: Libc;
   /** Called at each step; tests end the program there. */
   readonly faultPoint: (name: string) => void;
+  readonly stack: StackReader;
   /** A folder for locks, on a file system that is empty after a restart of the machine. */
   readonly lockFolder: string;
 }

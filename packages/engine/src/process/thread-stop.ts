@@ -87,6 +87,7 @@ export class ThreadStop {
   readonly #known = new Map<number, Thread>();
   readonly #areas: Area[] = [];
   #slotsUsed = 0;
+  #alarmIsSet = false;
   readonly #signalInfo = createArea(256);
   readonly #signalQuery = createArea(64);
   readonly #taskFolder: number;
@@ -141,7 +142,6 @@ export class ThreadStop {
       if (thread.state !== "running") continue;
       (thread.busy ? this.#working : this.#sleeping).push(thread);
     }
-    this.#libc.setAlarm(options.deadlineMs);
     let outcome = this.#stopWave(this.#sleeping, deadline, options.check);
     if (outcome.outcome === "stopped") {
       outcome = this.#stopWave(this.#working, deadline, options.check);
@@ -161,7 +161,6 @@ export class ThreadStop {
   /** Stops one thread for an injected call, and nothing else. */
   stopOne(thread: Thread, deadlineMs: number): StopOutcome {
     const one = [thread];
-    this.#libc.setAlarm(deadlineMs);
     const outcome = this.#stopWave(one, performance.now() + deadlineMs, NO_CHECK);
     if (outcome.outcome !== "stopped") this.#giveUp();
     return outcome;
@@ -239,7 +238,7 @@ export class ThreadStop {
       this.stopOne(thread, RELEASE_MS);
       if (isStopped(thread)) this.#letGoThread(thread, PTRACE.PTRACE_DETACH);
     }
-    this.#libc.cancelAlarm();
+    this.#cancelAlarm();
     closeSync(this.#taskFolder);
   }
 
@@ -271,7 +270,7 @@ export class ThreadStop {
       this.#letGoThread(thread, request);
       count++;
     }
-    this.#libc.cancelAlarm();
+    this.#cancelAlarm();
     return count;
   }
 
@@ -304,6 +303,7 @@ export class ThreadStop {
    */
   #collect(wave: readonly Thread[], deadline: number, check: ThreadCheck, polls = 0): StopOutcome {
     for (let round = 0; ; round++) {
+      if (round === polls) this.#setAlarm(deadline);
       let slowest = 0;
       for (const thread of wave) {
         if (thread.state !== "interrupting") continue;
@@ -314,6 +314,17 @@ export class ThreadStop {
       if (!this.#dropEnded(wave)) return deadlineOf(slowest);
     }
     return this.#examineAll(wave, check);
+  }
+
+  #setAlarm(deadline: number): void {
+    this.#libc.setAlarm(Math.max(0, deadline - performance.now()));
+    this.#alarmIsSet = true;
+  }
+
+  /** Setting and cancelling takes 6 microseconds each, so only where it is needed. */
+  #cancelAlarm(): void {
+    if (this.#alarmIsSet) this.#libc.cancelAlarm();
+    this.#alarmIsSet = false;
   }
 
   /**
