@@ -22,7 +22,10 @@ export {
   type HotpatchUnit,
   writeHotpatch,
 } from "./diff/write.ts";
+export { type FunctionRange, functionRanges } from "./dwarf/unwind-tables.ts";
+export { readSection } from "./elf/compression.ts";
 export * from "./elf/constants.ts";
+export { checkDebugFile, type DebugFileMismatch, debugFileCandidates } from "./elf/debug-file.ts";
 export { parseDynamic } from "./elf/dynamic.ts";
 export { dynamicSymbols } from "./elf/dynamic-symbol.ts";
 export {

@@ -14,10 +14,11 @@
  * Until step 8 the process works as before whatever happens to us; from the first entry written
  * to the record in step 9 the ledger says `switching`, and the next command undoes or finishes.
  */
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync } from "node:fs";
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { createArea } from "../process/libc.ts";
-import { type Thread, ThreadStop } from "../process/thread-stop.ts";
+import type { Thread } from "../process/thread.ts";
+import { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
 import type { Hotpatch } from "./hotpatch.ts";
@@ -45,6 +46,8 @@ export interface ApplyReport extends SwitchReport {
 export interface ApplyOptions {
   readonly timeoutMs: number;
   readonly knowsMfdExec: boolean;
+  /** Leave the superseded hotpatch's memory, so that this one can still be undone. */
+  readonly keepSuperseded: boolean;
   readonly onStep: (step: string) => void;
 }
 
@@ -78,7 +81,7 @@ export function applyToTarget(
       return switched;
     }
     context.faultPoint("room-cleared");
-    removeSuperseded(context, target, stop, plan);
+    if (!options.keepSuperseded) removeSuperseded(context, target, stop, plan);
     return {
       ...switched,
       pid: target.pid,
@@ -124,31 +127,32 @@ export function withStop<T>(
   }
 }
 
-/** Step 4, second half. When the last range is there, all are: the calls go in order. */
+/** Step 4, second half. A range that was taken meanwhile is not mapped: then none stays. */
 function mapMemory(
   context: Context,
   target: Target,
   stop: ThreadStop,
   plan: ApplyPlan,
 ): Thread | Refusal {
-  const { start, end } = plan.lastMapped;
-  const path = mapFile(target.pid, start, end);
-  const thread = injectCalls({
+  const own = () =>
+    readMappings(target.pid).filter((mapping) => mapping.path.startsWith(`/memfd:${plan.name} `));
+  const caller = injectCalls({
     stop,
     memory: target.memory,
     room: plan.room,
     name: plan.name,
     calls: plan.calls,
-    done: () => existsSync(path),
+    done: () => {
+      const mappings = own();
+      return plan.mapped.every(({ start, end }) =>
+        mappings.some((mapping) => mapping.start === start && mapping.end === end),
+      );
+    },
     pause: () => context.libc.sleepMicroseconds(20),
   });
-  if (!isRefusal(thread)) return thread;
-  // What was mapped before the failing call is found by its name.
-  const own = readMappings(target.pid).filter((mapping) =>
-    mapping.path.startsWith(`/memfd:${plan.name} `),
-  );
-  for (const range of own) removeMemory({ context, target, stop, range, entries: [] });
-  return thread;
+  if (!isRefusal(caller)) return caller;
+  for (const range of own()) removeMemory({ context, target, stop, range, entries: [] });
+  return caller;
 }
 
 /**
@@ -162,6 +166,8 @@ function writeMemory(context: Context, target: Target, plan: ApplyPlan): Refusal
   const path = mapFile(target.pid, ledger.start, virtualAddr(ledger.start + ledgerSize));
   const file = openSync(path, "r+");
   try {
+    // By us, for the process may have a limit on the size of files (RLIMIT_FSIZE).
+    ftruncateSync(file, ledger.size);
     const parts = [
       { offset: 0, bytes: preparedLedger(plan) },
       ...image.segments.map(({ offset, bytes }) => ({ offset: ledgerSize + offset, bytes })),
@@ -225,7 +231,7 @@ function switchTo(
     writer,
     undo,
     timeoutMs: options.timeoutMs,
-    keepCaller: plan.superseded !== undefined,
+    keepCaller: plan.superseded !== undefined && !options.keepSuperseded,
     process: describe(target.image),
   });
   if (isRefusal(report)) return report;

@@ -6,7 +6,7 @@ import { type ApplyReport, applyToTarget } from "./apply.ts";
 import type { Hotpatch } from "./hotpatch.ts";
 import { ATTEMPT_TIMEOUT_MS } from "./limits.ts";
 import { planApply } from "./plan.ts";
-import { type RecoverReport, recoverTarget } from "./recover.ts";
+import { type RecoverReport, recoverTarget, undoInTarget } from "./recover.ts";
 import { rehearse } from "./rehearse.ts";
 import { type RevertReport, revertInTarget } from "./revert.ts";
 import { StackReader } from "./safety.ts";
@@ -27,7 +27,11 @@ export interface OperationOptions {
 }
 
 /** A refusal for one of several processes. */
-export type ProcessRefusal = Refusal & { readonly pid: number };
+export type ProcessRefusal = Refusal & {
+  readonly pid: number;
+  /** Processes that keep the hotpatch although all should be as before: undoing was refused. */
+  readonly stillApplied?: readonly number[];
+};
 
 export interface CheckReport {
   readonly pid: number;
@@ -42,7 +46,7 @@ export interface CheckReport {
 export interface Engine {
   /** Everything but the stop: what applying would do, or why it would be refused. */
   readonly check: (pid: number, hotpatch: Hotpatch) => CheckReport | Refusal;
-  /** Applies to all the processes, or to none: one refusal reverts those that were switched. */
+  /** Applies to all the processes, or to none: one refusal undoes those that were switched. */
   readonly apply: (
     pids: readonly number[],
     hotpatch: Hotpatch,
@@ -79,6 +83,16 @@ export function openEngine(options: EngineOptions = {}): Engine {
     withTarget(context, pid, (target) =>
       revertInTarget(context, target, id, settings(operation, pid)),
     );
+  const recover = (pid: number) =>
+    withTarget(context, pid, (target) => recoverTarget(context, target, settings({}, pid)));
+  /** The processes in which a thread was in the way of the undoing. */
+  const undoAll = (reports: readonly ApplyReport[], operation: OperationOptions): number[] =>
+    reports.flatMap(({ pid, id }) => {
+      const undone = withTarget(context, pid, (target) =>
+        undoInTarget(context, target, id, settings(operation, pid)),
+      );
+      return isRefusal(undone) && undone.refused !== "process-gone" ? [pid] : [];
+    });
   return {
     check: (pid, hotpatch) =>
       withTarget(context, pid, (target) => {
@@ -96,16 +110,17 @@ export function openEngine(options: EngineOptions = {}): Engine {
     apply: (pids, hotpatch, operation = {}) => {
       rehearseOnce();
       const reports: ApplyReport[] = [];
+      const keepSuperseded = pids.length > 1;
       for (const pid of pids) {
+        const options = { ...kernel, ...settings(operation, pid), keepSuperseded };
         const report = withTarget(context, pid, (target) =>
-          applyToTarget(context, target, hotpatch, { ...kernel, ...settings(operation, pid) }),
+          applyToTarget(context, target, hotpatch, options),
         );
-        if (isRefusal(report)) {
-          for (const done of reports) revert(done.pid, done.id, operation);
-          return { ...report, pid };
-        }
+        if (isRefusal(report)) return { ...report, pid, stillApplied: undoAll(reports, operation) };
         reports.push(report);
       }
+      // From here the transaction stands; what the older hotpatch left is freed.
+      if (keepSuperseded) for (const pid of pids) recover(pid);
       return reports;
     },
     revert: (pids, id, operation = {}) => {
@@ -120,8 +135,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
     },
     status: (pid) => readStatus(context, pid),
     processes: () => listProcesses(context),
-    recover: (pid) =>
-      withTarget(context, pid, (target) => recoverTarget(context, target, settings({}, pid))),
+    recover,
   };
 }
 

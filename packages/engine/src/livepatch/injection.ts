@@ -14,7 +14,8 @@ import {
 } from "../process/injected-call.ts";
 import type { Libc } from "../process/libc.ts";
 import type { ProcessMemory } from "../process/memory.ts";
-import type { Thread, ThreadStop } from "../process/thread-stop.ts";
+import type { Thread } from "../process/thread.ts";
+import type { ThreadStop } from "../process/thread-stop.ts";
 import { type Refusal, refuse } from "../refusals.ts";
 import { INJECTED_CALL_MS, STOP_DEADLINE_MS } from "./limits.ts";
 import type { SpareRoom } from "./spare-room.ts";
@@ -129,8 +130,8 @@ export function sendThread(
   if (
     goOn !== undefined &&
     thread.signal === 0 &&
-    !stop.hasPendingSignal(thread.tid) &&
-    !stop.isInRestartableSequence(thread.tid)
+    !stop.signals.hasPendingSignal(thread.tid) &&
+    !stop.signals.isInRestartableSequence(thread.tid)
   ) {
     code.complete(thread.registers, goOn);
     sent = memory.writeArea(at, code.address, code.size);

@@ -18,7 +18,7 @@ import { createResolver, linkOrder } from "./resolve.ts";
 import type { CodeRange } from "./safety.ts";
 import { isSealIntact } from "./seal.ts";
 import { findSpareRoom, type SpareRoom } from "./spare-room.ts";
-import { MAPPING_NAME, type PresentPatch, type Target } from "./target.ts";
+import { entriesInModule, MAPPING_NAME, type PresentPatch, type Target } from "./target.ts";
 
 const PAGE_SIZE = 4096;
 const PROT = { "r--": 1, "rw-": 3, "r-x": 5 } as const;
@@ -33,8 +33,8 @@ export interface ApplyPlan {
   readonly room: SpareRoom;
   readonly name: string;
   readonly calls: readonly InjectedCall[];
-  /** The last range that the calls map: when it is there, all are. */
-  readonly lastMapped: { readonly start: VirtualAddr; readonly end: VirtualAddr };
+  /** What the calls map, in their order. */
+  readonly mapped: readonly { readonly start: VirtualAddr; readonly end: VirtualAddr }[];
   /** Code that must not be on any stack when the entries are switched. */
   readonly ranges: readonly CodeRange[];
   readonly superseded: PresentPatch | undefined;
@@ -60,7 +60,10 @@ export function planApply(
     if (blocked) return blocked;
     const module = findModule(image, description.target);
     if (isRefusal(module)) return module;
-    const superseded = patches.find((patch) => patch.ledger.buildId === description.target.buildId);
+    const superseded = patches.find(
+      ({ ledger }) =>
+        ledger.buildId === module.buildId && entriesInModule(target, ledger).length > 0,
+    );
     const read = withOriginals(target.read, superseded?.ledger.entries ?? []);
     const changed =
       checkTextRelocations(module) ?? checkOriginalCode(module, description.functions, read);
@@ -157,6 +160,7 @@ function planImage(request: ImageRequest): ApplyPlan | Refusal {
 function checkPresent(target: Target, { description }: Hotpatch): Refusal | undefined {
   const process = describe(target.image);
   for (const { ledger } of target.patches) {
+    if (entriesInModule(target, ledger).length === 0) continue; // Of a library that is gone.
     if (ledger.id === description.id) {
       return refuse(
         "already-applied",
@@ -210,7 +214,7 @@ function planMapping(request: {
   readonly start: VirtualAddr;
   readonly ledgerSize: number;
   readonly kernel: { readonly knowsMfdExec: boolean };
-}): Pick<ApplyPlan, "room" | "name" | "calls" | "lastMapped"> | Refusal {
+}): Pick<ApplyPlan, "room" | "name" | "calls" | "mapped"> | Refusal {
   const { target, layout, start, ledgerSize, kernel } = request;
   const name = `${MAPPING_NAME}${request.hotpatch.description.id}`;
   const parts = [
@@ -223,7 +227,6 @@ function planMapping(request: {
       args: [nameAddress, MFD_CLOEXEC | (kernel.knowsMfdExec ? MFD_EXEC : 0)],
       keep: true,
     },
-    { number: SYSCALL.ftruncate, args: ["kept", ledgerSize + layout.size] },
     ...parts.map((part) => ({
       number: SYSCALL.mmap,
       args: [
@@ -246,15 +249,14 @@ function planMapping(request: {
       "a restart with the fixed package is needed for this process",
     );
   }
-  const last = parts[parts.length - 1] as (typeof parts)[number]; // The ledger is always there.
   return {
     room,
     name,
     calls: callsWith(room.address),
-    lastMapped: {
-      start: virtualAddr(start + last.offset),
-      end: virtualAddr(start + last.offset + last.size),
-    },
+    mapped: parts.map((part) => ({
+      start: virtualAddr(start + part.offset),
+      end: virtualAddr(start + part.offset + part.size),
+    })),
   };
 }
 

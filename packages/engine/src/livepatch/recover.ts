@@ -80,6 +80,10 @@ function recoverPatch(
 ): string {
   const { ledger, state } = patch;
   const old = supersededOf(target, patch);
+  const undone = (): string => {
+    const result = undo(context, target, stop, patch, old, options);
+    return isRefusal(result) ? `could not undo applying ${ledger.id}: ${result.detail}` : result;
+  };
   switch (state) {
     case "applied": {
       const left = old && removeMemory({ context, target, stop, range: old, entries: [] });
@@ -91,9 +95,9 @@ function recoverPatch(
         if (old) removeMemory({ context, target, stop, range: old, entries: [] });
         return `finished applying ${ledger.id}`;
       }
-      return undo(context, target, stop, patch, old, options);
+      return undone();
     case "prepared":
-      return undo(context, target, stop, patch, old, options);
+      return undone();
     case "reverting": {
       // A whole revert begins when the superseded one is gone: this was an undo, cut short too.
       if (old) return undo(context, target, stop, patch, old, options);
@@ -105,6 +109,23 @@ function recoverPatch(
   }
 }
 
+/**
+ * Takes back a hotpatch that was just applied, to what was before: the originals, or the hotpatch
+ * that it supersedes, if that is still in the process. A refusal leaves it applied.
+ */
+export function undoInTarget(
+  context: Context,
+  target: Target,
+  id: string,
+  options: RevertOptions,
+): string | Refusal {
+  const patch = target.patches.find(({ ledger }) => ledger.id === id);
+  if (patch === undefined) return `${id} is not in process ${target.pid}`;
+  return withStop(context, target, (stop) =>
+    undo(context, target, stop, patch, supersededOf(target, patch), options),
+  );
+}
+
 function undo(
   context: Context,
   target: Target,
@@ -112,12 +133,12 @@ function undo(
   patch: PresentPatch,
   old: PresentPatch | undefined,
   options: RevertOptions,
-): string {
+): string | Refusal {
   const { ledger } = patch;
   // Without the superseded hotpatch in the process its jumps lead nowhere.
   const which = ledger.supersedes === null || old ? "before" : "original";
   const report = putBack(context, target, stop, patch, which, options);
-  if (isRefusal(report)) return `could not undo applying ${ledger.id}: ${report.detail}`;
+  if (isRefusal(report)) return report;
   const entries = old ? [] : ledger.entries;
   const left = removeMemory({ context, target, stop, range: patch, entries });
   return left ? left.detail : `undid the interrupted apply of ${ledger.id}`;

@@ -2,18 +2,27 @@
  * Taking a hotpatch back: stop, check that no thread is in the new code, put the original bytes
  * at the entries, go on, and free the memory. The process is then as it was before.
  */
+
+import { formatAddress } from "../bytes/address.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
 import { recordState, withStop } from "./apply.ts";
 import { EntryWriter } from "./jumps.ts";
+import { type LedgerEntry, toHex } from "./ledger.ts";
 import { checkPatchable } from "./locate.ts";
 import { textRange } from "./plan.ts";
 import { collectGarbage } from "./rehearse.ts";
 import { removeMemory } from "./removal.ts";
 import { StackCheck } from "./safety.ts";
 import { type SwitchReport, switchEntries } from "./switch-entries.ts";
-import { type Context, describe, type PresentPatch, type Target } from "./target.ts";
+import {
+  type Context,
+  describe,
+  entriesInModule,
+  type PresentPatch,
+  type Target,
+} from "./target.ts";
 import { unwindModules } from "./unwind-modules.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -65,7 +74,13 @@ export function revertPatch(
   if (isRefusal(report)) return report;
   options.onStep("freeing");
   context.faultPoint("reverted");
-  const memoryLeft = removeMemory({ context, target, stop, range: patch, entries: ledger.entries });
+  const memoryLeft = removeMemory({
+    context,
+    target,
+    stop,
+    range: patch,
+    entries: entriesInModule(target, ledger),
+  });
   context.faultPoint("freed");
   return {
     ...report,
@@ -86,10 +101,13 @@ export function putBack(
   options: RevertOptions,
 ): SwitchReport | Refusal {
   const { ledger } = patch;
+  const entries = entriesInModule(target, ledger);
+  const foreign = checkEntries(target, entries);
+  if (foreign) return foreign;
   const bytesOf = (field: "original" | "before" | "after") =>
     new EntryWriter(
       target.memory,
-      ledger.entries.map((entry) => ({ address: entry.address, bytes: entry[field] })),
+      entries.map((entry) => ({ address: entry.address, bytes: entry[field] })),
     );
   const { mappings } = target.image;
   const unwinder = createUnwinder(unwindModules(target.image, target.patches, target.read));
@@ -114,7 +132,22 @@ export function putBack(
     keepCaller: true,
     process: describe(target.image),
   });
-  // The hotpatch stays in force when a thread was in the way.
-  if (isRefusal(report)) recordState(target, ledger.start, "applied");
+  // Nothing was written when a thread was in the way: all is as before.
+  if (isRefusal(report)) recordState(target, ledger.start, patch.state);
   return report;
+}
+
+/** Refuses to write over bytes that are neither ours nor the original: somebody else's. */
+function checkEntries(target: Target, entries: readonly LedgerEntry[]): Refusal | undefined {
+  for (const { name, address, original, before, after } of entries) {
+    const found = target.read(address, original.length);
+    const known = [original, before, after].some((bytes) => found && toHex(bytes) === toHex(found));
+    if (known) continue;
+    return refuse(
+      "changed-code",
+      `${describe(target.image)}: the entry of ${name} at ${formatAddress(address)} was changed by somebody else`,
+      "another tool (a debugger, another live patch) changed it; undo that first, or restart the service",
+    );
+  }
+  return undefined;
 }

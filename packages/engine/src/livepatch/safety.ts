@@ -9,7 +9,7 @@
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { type Area, createArea, type Libc } from "../process/libc.ts";
 import type { Mapping } from "../process/maps.ts";
-import type { Thread } from "../process/thread-stop.ts";
+import type { Thread } from "../process/thread.ts";
 import type { Unwinder } from "../unwind/unwinder.ts";
 import { STACK_SCAN_SIZE_MAX } from "./limits.ts";
 
@@ -26,6 +26,13 @@ export interface Conflict {
   /** False when only a word on the stack suggests it. */
   readonly certain: boolean;
 }
+
+/** A stack that cannot be read may hold anything. */
+const UNKNOWN_CODE: CodeRange = {
+  name: "code that could not be told, for its stack cannot be read",
+  start: virtualAddr(0),
+  end: virtualAddr(0),
+};
 
 const WINDOW_SIZE = 2048;
 const WORD_SIZE = 8;
@@ -72,6 +79,7 @@ export class StackCheck {
   #scan(tid: number, from: VirtualAddr): boolean {
     const stack = this.#mappings.find((mapping) => mapping.start <= from && from < mapping.end);
     const end = Math.min(stack?.end ?? Number.MAX_SAFE_INTEGER, from + STACK_SCAN_SIZE_MAX);
+    if (!this.#stack.moveTo(from)) return this.#note(tid, UNKNOWN_CODE, false);
     for (let at = Math.ceil(from / WORD_SIZE) * WORD_SIZE; at < end; at += WORD_SIZE) {
       if (!this.#stack.covers(at) && !this.#stack.moveTo(virtualAddr(at))) break;
       // A return address may be the first byte behind the function that called.

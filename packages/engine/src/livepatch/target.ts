@@ -12,6 +12,7 @@ import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import {
   LEDGER_HEADER_SIZE,
   type Ledger,
+  type LedgerEntry,
   type LedgerState,
   parseLedgerBody,
   parseLedgerHeader,
@@ -108,6 +109,19 @@ export const moduleAt = (
   address: VirtualAddr,
 ): LoadedModule | undefined =>
   modules.find((module) => module.start <= address && address < module.end);
+
+/**
+ * The ledger's entries that still lie in the module: all of them or, where the library was unloaded
+ * (and perhaps loaded again elsewhere), none.
+ */
+export function entriesInModule(
+  { image }: { readonly image: ProcessImage },
+  ledger: Ledger,
+): readonly LedgerEntry[] {
+  return ledger.entries.filter(
+    (entry) => moduleAt(image.modules, entry.address)?.buildId === ledger.buildId,
+  );
+}
 
 function readLedger(
   start: VirtualAddr,

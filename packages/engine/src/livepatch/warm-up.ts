@@ -7,7 +7,8 @@
  */
 import { readFileSync } from "node:fs";
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
-import type { Thread, ThreadStop } from "../process/thread-stop.ts";
+import type { Thread } from "../process/thread.ts";
+import type { ThreadStop } from "../process/thread-stop.ts";
 import type { Unwinder } from "../unwind/unwinder.ts";
 import { STOP_DEADLINE_MS } from "./limits.ts";
 import type { Mapping, ReadMemory } from "./loaded-module.ts";

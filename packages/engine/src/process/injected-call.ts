@@ -12,7 +12,7 @@
  *
  *     mov eax, 319 ; mov rdi, NAME ; mov esi, 1 ; syscall     memfd_create
  *     mov r8, rax                                             keep its result
- *     ...                                                     ftruncate, mmap ..., close
+ *     ...                                                     mmap ..., close
  *     movabs rax, VALUE ; movabs rcx, VALUE ; ...             nine registers
  *     jmp [rip] ; .quad WHERE
  *
@@ -39,7 +39,6 @@ export const SYSCALL = {
   munmap: 11,
   madvise: 28,
   close: 3,
-  ftruncate: 77,
   restart_syscall: 219,
   memfd_create: 319,
 } as const;

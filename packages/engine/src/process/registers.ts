@@ -3,6 +3,7 @@
  * (struct user_regs_struct, arch/x86/include/asm/user_64.h): 27 fields of 64 bits.
  */
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { type Area, createArea } from "./libc.ts";
 
 /** The index of each field. */
 export const USER_REGS = {
@@ -91,5 +92,24 @@ export class RegisterView {
   #at(field: number): number {
     const high = this.words[field * 2 + 1] as number;
     return high >= HIGH_MAX ? Number.NaN : high * 2 ** 32 + (this.words[field * 2] as number);
+  }
+}
+
+const VIEWS_PER_AREA = 64;
+
+/** Buffers for the registers of many threads, in few allocations. */
+export class RegisterPool {
+  readonly #areas: Area[] = [];
+  #used = 0;
+
+  next(): RegisterView {
+    const slot = this.#used++ % VIEWS_PER_AREA;
+    if (slot === 0) this.#areas.push(createArea(VIEWS_PER_AREA * USER_REGS_SIZE));
+    const area = this.#areas[this.#areas.length - 1] as Area; // The line above made one.
+    const start = slot * USER_REGS_SIZE;
+    return new RegisterView(
+      area.words.subarray(start / 4, (start + USER_REGS_SIZE) / 4),
+      area.address + BigInt(start),
+    );
   }
 }

@@ -20,76 +20,42 @@
  *   when the thread goes on. Signals that are ignored would have interrupted nothing, so they
  *   count as none.
  */
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import {
-  type Area,
-  createArea,
   ERRNO,
   type Libc,
   PTRACE,
   PTRACE_EVENT_STOP,
   PTRACE_O_SUSPEND_SECCOMP,
-  PTRACE_PEEKSIGINFO_SHARED,
   WALL,
   WNOHANG,
 } from "./libc.ts";
-import { RegisterView, USER_REGS_SIZE } from "./registers.ts";
+import { RegisterPool } from "./registers.ts";
+import { SignalState } from "./signal-state.ts";
+import type { SeizeOutcome, StopOutcome, Thread, ThreadCheck } from "./thread.ts";
+import { listThreads, readThreadState } from "./thread-files.ts";
 
 const SIGTRAP = 5;
 const SYSCALL_SIZE = 2;
-const THREADS_PER_AREA = 64;
 /** Each round seizes the threads that were born in the one before. */
 const ROUNDS_MAX = 50;
 /** About 100 microseconds; a processor that is interrupted answers within half of that. */
 const POLLS_OF_BUSY_THREADS = 300;
 
-/** rseq_cs in struct rseq: the address of the running sequence's description. */
-const RSEQ_CS_OFFSET = 8;
 const GIVE_UP_MS = 50;
 const RELEASE_MS = 20;
-
-export interface Thread {
-  readonly tid: number;
-  readonly registers: RegisterView;
-  state: "running" | "interrupting" | "stopped" | "gone";
-  /** True when the thread was running on a processor when it was seized. */
-  busy: boolean;
-  /** The signal that stopped it on its way to the process, or 0. */
-  signal: number;
-  /** True when the whole process is stopped by a signal (group-stop). */
-  groupStop: boolean;
-}
-
-export type StopOutcome =
-  | { readonly outcome: "stopped" }
-  | { readonly outcome: "rejected" }
-  | { readonly outcome: "deadline"; readonly tid: number }
-  | { readonly outcome: "gone" }
-  | { readonly outcome: "group-stop" };
-
-export type SeizeOutcome =
-  | { readonly outcome: "seized" }
-  | { readonly outcome: "gone" }
-  | { readonly outcome: "failed"; readonly tid: number; readonly errno: number };
-
-/** Says whether the process may stay stopped, given one more stopped thread. */
-export interface ThreadCheck {
-  check(thread: Thread): boolean;
-}
 
 const NO_CHECK: ThreadCheck = { check: () => true };
 
 export class ThreadStop {
   readonly pid: number;
   readonly threads: Thread[] = [];
+  readonly signals: SignalState;
   readonly #libc: Libc;
   readonly #suspendSeccomp: boolean;
   readonly #known = new Map<number, Thread>();
-  readonly #areas: Area[] = [];
-  #slotsUsed = 0;
+  readonly #registers = new RegisterPool();
   #alarmIsSet = false;
-  readonly #signalInfo = createArea(256);
-  readonly #signalQuery = createArea(64);
   readonly #taskFolder: number;
   readonly #sleeping: Thread[] = [];
   readonly #working: Thread[] = [];
@@ -98,6 +64,7 @@ export class ThreadStop {
   constructor(libc: Libc, pid: number, options: { readonly suspendSeccomp: boolean }) {
     this.#libc = libc;
     this.pid = pid;
+    this.signals = new SignalState(libc, pid);
     this.#suspendSeccomp = options.suspendSeccomp;
     this.#taskFolder = openSync(`/proc/${pid}/task`, "r");
   }
@@ -107,7 +74,7 @@ export class ThreadStop {
     const traced = this.threads.filter((thread) => thread.state !== "gone");
     this.threads.splice(0, this.threads.length, ...traced);
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const tids = this.#listThreads();
+      const tids = listThreads(this.pid);
       if (tids === undefined) return { outcome: "gone" };
       const fresh = tids.filter((tid) => !this.#known.has(tid));
       if (fresh.length === 0) break;
@@ -171,29 +138,6 @@ export class ThreadStop {
     return this.#libc.ptrace(PTRACE.PTRACE_SETREGS, thread.tid, 0, thread.registers.address);
   }
 
-  /** True when a signal waits for the stopped thread, blocked or not. */
-  hasPendingSignal(tid: number): boolean {
-    return (
-      this.#queuedSignals(tid, 0) !== 0 || this.#queuedSignals(tid, PTRACE_PEEKSIGINFO_SHARED) !== 0
-    );
-  }
-
-  /**
-   * True when the stopped thread is inside a restartable sequence (rseq(2)): moved away, it would
-   * go on without the protection that the sequence relies on.
-   */
-  isInRestartableSequence(tid: number): boolean {
-    // struct ptrace_rseq_configuration: rseq_abi_pointer, size, signature, flags, pad.
-    const info = this.#signalInfo;
-    const size = this.#libc.ptrace(PTRACE.PTRACE_GET_RSEQ_CONFIGURATION, tid, 24, info.address);
-    if (size < 0) return false; // Kernels before 5.13 do not tell; there glibc uses none.
-    const area = (info.words[1] as number) * 2 ** 32 + (info.words[0] as number);
-    if (area === 0) return false;
-    const sequence = this.#libc.readProcess(this.pid, area + RSEQ_CS_OFFSET, this.#signalQuery, 8);
-    const { words } = this.#signalQuery;
-    return sequence !== 8 || words[0] !== 0 || words[1] !== 0;
-  }
-
   /**
    * Hands on the signals that arrived at traced, running threads, and returns how many threads
    * changed. Call it often while seized.
@@ -203,9 +147,6 @@ export class ThreadStop {
     for (const thread of this.threads) {
       if (thread.state !== "running" || !this.#poll(thread, WNOHANG)) continue;
       changes++;
-      // A stop that was asked for and given up before it came also ends here: it may have
-      // interrupted a system call.
-      if (isStopped(thread) && !thread.groupStop) this.#examine(thread, NO_CHECK);
       if (isStopped(thread)) this.#letGoThread(thread, PTRACE.PTRACE_CONT);
     }
     return changes;
@@ -275,6 +216,8 @@ export class ThreadStop {
   }
 
   #letGoThread(thread: Thread, request: number): void {
+    // Also a stop that was given up before all were stopped may have interrupted a system call.
+    if (!thread.examined && !thread.groupStop) this.#examine(thread, NO_CHECK);
     const listen = thread.groupStop && request === PTRACE.PTRACE_CONT;
     this.#libc.ptrace(listen ? PTRACE.PTRACE_LISTEN : request, thread.tid, 0, thread.signal);
     thread.signal = 0;
@@ -356,12 +299,14 @@ export class ThreadStop {
   /** Reads the registers, mends an interrupted system call, asks the check. */
   #examine(thread: Thread, check: ThreadCheck): boolean {
     const { registers } = thread;
+    thread.examined = true;
     if (this.#libc.ptrace(PTRACE.PTRACE_GETREGS, thread.tid, 0, registers.address) < 0) {
       thread.state = "gone";
       return true;
     }
     if (registers.signed("rax") === -ERRNO.EINTR && registers.signed("orig_rax") >= 0) {
-      if (!this.#signalInterrupted(thread)) this.#executeAgain(thread);
+      const caught = this.signals.interruptedByCaught(thread.tid, thread.signal);
+      if (!caught) this.#executeAgain(thread);
     }
     return check.check(thread);
   }
@@ -376,33 +321,8 @@ export class ThreadStop {
     this.writeRegisters(thread);
   }
 
-  /** True when a signal that the process catches is what interrupted the system call. */
-  #signalInterrupted(thread: Thread): boolean {
-    if (thread.signal === 0 && !this.hasPendingSignal(thread.tid)) return false;
-    const masks = readSignalMasks(this.pid, thread.tid);
-    if (masks === undefined) return true;
-    const own = thread.signal === 0 ? 0n : 1n << BigInt(thread.signal - 1);
-    const deliverable = (masks.pending & ~masks.blocked) | own;
-    return (deliverable & masks.caught) !== 0n;
-  }
-
-  /** How many signals are queued; an error counts as one, so that the careful way is taken. */
-  #queuedSignals(tid: number, flags: number): number {
-    const query = this.#signalQuery.words; // struct ptrace_peeksiginfo_args: off, flags, nr
-    query[0] = 0;
-    query[1] = 0;
-    query[2] = flags;
-    query[3] = 1;
-    return this.#libc.ptrace(
-      PTRACE.PTRACE_PEEKSIGINFO,
-      tid,
-      Number(this.#signalQuery.address),
-      this.#signalInfo.address,
-    );
-  }
-
   #stopNewborn(deadline: number, check: ThreadCheck): StopOutcome {
-    const tids = this.#listThreads();
+    const tids = listThreads(this.pid);
     if (tids === undefined) return { outcome: "gone" };
     const wave: Thread[] = [];
     for (const tid of tids) {
@@ -414,8 +334,9 @@ export class ThreadStop {
     return this.#stopWave(wave, deadline, check);
   }
 
+  /** The kernel counts the living threads and a leader that ended before them; so do we. */
   #countsMatch(): boolean {
-    return this.#libc.linkCount(this.#taskFolder) - 2 === this.#counted;
+    return this.#libc.linkCount(this.#taskFolder) - 2 === this.#known.size;
   }
 
   /** 0, or the errno for which the thread cannot be traced. A thread that ended is no error. */
@@ -426,27 +347,17 @@ export class ThreadStop {
     if (result < 0 && state !== undefined && state !== "Z" && state !== "X") return -result;
     const thread: Thread = {
       tid,
-      registers: this.#nextRegisters(),
+      registers: this.#registers.next(),
       state: result === 0 ? "running" : "gone",
       busy: true,
       signal: 0,
       groupStop: false,
+      examined: false,
     };
     if (state === undefined) return 0;
     this.#known.set(tid, thread);
     this.threads.push(thread);
     return 0;
-  }
-
-  #nextRegisters(): RegisterView {
-    const slot = this.#slotsUsed++ % THREADS_PER_AREA;
-    if (slot === 0) this.#areas.push(createArea(THREADS_PER_AREA * USER_REGS_SIZE));
-    const area = this.#areas[this.#areas.length - 1] as Area;
-    const start = slot * USER_REGS_SIZE;
-    return new RegisterView(
-      area.words.subarray(start / 4, (start + USER_REGS_SIZE) / 4),
-      area.address + BigInt(start),
-    );
   }
 
   /** Takes over a change of the thread's state; false when there is none, or the alarm rang. */
@@ -466,6 +377,7 @@ export class ThreadStop {
     const signal = (status >> 8) & 0xff;
     const event = status >> 16;
     thread.state = "stopped";
+    thread.examined = false;
     thread.groupStop = event === PTRACE_EVENT_STOP && signal !== SIGTRAP;
     thread.signal = event === 0 ? signal : 0;
     return true;
@@ -476,61 +388,8 @@ export class ThreadStop {
     for (const thread of this.threads) if (thread.state !== "gone") count++;
     return count;
   }
-
-  /** Threads that the kernel still counts: the living ones and a leader that ended before them. */
-  get #counted(): number {
-    return this.#known.size;
-  }
-
-  #listThreads(): number[] | undefined {
-    try {
-      return readdirSync(`/proc/${this.pid}/task`).map(Number);
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  }
 }
 
 const isStopped = (thread: Thread): boolean => thread.state === "stopped";
 
 const deadlineOf = (tid: number): StopOutcome => ({ outcome: "deadline", tid });
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
-
-/** The letter of /proc/PID/task/TID/stat, or undefined when the thread is gone. */
-export function readThreadState(pid: number, tid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1");
-    return text.charAt(text.lastIndexOf(")") + 2);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-interface SignalMasks {
-  readonly pending: bigint;
-  readonly blocked: bigint;
-  readonly caught: bigint;
-}
-
-function readSignalMasks(pid: number, tid: number): SignalMasks | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/task/${tid}/status`, "latin1");
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-  const mask = (field: string): bigint => {
-    const match = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(text);
-    return match === null ? 0n : BigInt(`0x${match[1]}`);
-  };
-  return {
-    pending: mask("SigPnd") | mask("ShdPnd"),
-    blocked: mask("SigBlk"),
-    caught: mask("SigCgt"),
-  };
-}

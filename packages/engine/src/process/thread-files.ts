@@ -1,0 +1,52 @@
+/** What /proc tells of one thread. Undefined where the thread or process is gone. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** The ids of the process's threads. */
+export function listThreads(pid: number): number[] | undefined {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The letter of /proc/PID/task/TID/stat, or undefined when the thread is gone. */
+export function readThreadState(pid: number, tid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1");
+    return text.charAt(text.lastIndexOf(")") + 2);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+export interface SignalMasks {
+  readonly pending: bigint;
+  readonly blocked: bigint;
+  readonly caught: bigint;
+}
+
+/** The signal masks of a thread, or undefined when it is gone. */
+export function readSignalMasks(pid: number, tid: number): SignalMasks | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/task/${tid}/status`, "latin1");
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const mask = (field: string): bigint => {
+    const match = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(text);
+    return match === null ? 0n : BigInt(`0x${match[1]}`);
+  };
+  return {
+    pending: mask("SigPnd") | mask("ShdPnd"),
+    blocked: mask("SigBlk"),
+    caught: mask("SigCgt"),
+  };
+}
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");

@@ -1,0 +1,33 @@
+/** A traced thread, and how stopping ends. */
+import type { RegisterView } from "./registers.ts";
+
+export interface Thread {
+  readonly tid: number;
+  readonly registers: RegisterView;
+  state: "running" | "interrupting" | "stopped" | "gone";
+  /** True when the thread was running on a processor when it was seized. */
+  busy: boolean;
+  /** The signal that stopped it on its way to the process, or 0. */
+  signal: number;
+  /** True when the whole process is stopped by a signal (group-stop). */
+  groupStop: boolean;
+  /** True when its registers are read and an interrupted system call is mended. */
+  examined: boolean;
+}
+
+export type StopOutcome =
+  | { readonly outcome: "stopped" }
+  | { readonly outcome: "rejected" }
+  | { readonly outcome: "deadline"; readonly tid: number }
+  | { readonly outcome: "gone" }
+  | { readonly outcome: "group-stop" };
+
+export type SeizeOutcome =
+  | { readonly outcome: "seized" }
+  | { readonly outcome: "gone" }
+  | { readonly outcome: "failed"; readonly tid: number; readonly errno: number };
+
+/** Says whether the process may stay stopped, given one more stopped thread. */
+export interface ThreadCheck {
+  check(thread: Thread): boolean;
+}
