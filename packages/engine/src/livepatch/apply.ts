@@ -30,7 +30,7 @@ import { collectGarbage } from "./rehearse.ts";
 import { removeMemory } from "./removal.ts";
 import { StackCheck } from "./safety.ts";
 import { type SwitchReport, switchEntries } from "./switch-entries.ts";
-import { type Context, describe, readMappings, type Target } from "./target.ts";
+import { type Context, describe, mapFile, readMappings, type Target } from "./target.ts";
 import { unwindModules } from "./unwind-modules.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -266,6 +266,3 @@ const rangeOf = (plan: ApplyPlan): { start: VirtualAddr; end: VirtualAddr } => (
   start: plan.ledger.start,
   end: virtualAddr(plan.ledger.start + plan.ledger.size),
 });
-
-const mapFile = (pid: number, start: VirtualAddr, end: VirtualAddr): string =>
-  `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`;

@@ -137,6 +137,7 @@ export function sendThread(
     sent = memory.writeArea(at, code.address, code.size);
   }
   if (sent) {
+    thread.lastPlace = { pc: thread.registers.rip, stackPointer: thread.registers.rsp };
     redirect(thread.registers, at);
     stop.writeRegisters(thread);
   }

@@ -100,7 +100,7 @@ function recoverPatch(
       return undone();
     case "reverting": {
       // A whole revert begins when the superseded one is gone: this was an undo, cut short too.
-      if (old) return undo(context, target, stop, patch, old, options);
+      if (old) return undone();
       const report = revertPatch(context, target, stop, patch, options);
       return isRefusal(report)
         ? `could not finish reverting ${ledger.id}: ${report.detail}`

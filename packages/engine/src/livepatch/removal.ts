@@ -4,6 +4,7 @@
  * The pages of the module that had jumps in them are private copies now. Where such a page is again
  * what the file has, the copy is dropped too (MADV_DONTNEED), and the page is the file's as before.
  */
+import { closeSync, openSync } from "node:fs";
 import { toFileAddr, type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { addressBytes } from "../elf/file.ts";
 import { type InjectedCall, SYSCALL } from "../process/injected-call.ts";
@@ -12,7 +13,15 @@ import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { injectCalls, leaveRoom, roomSizeFor } from "./injection.ts";
 import { type LedgerEntry, toHex } from "./ledger.ts";
 import { findSpareRoom, ROOM_MARK, type SpareRoom } from "./spare-room.ts";
-import { type Context, describe, moduleAt, type Target } from "./target.ts";
+import {
+  type Context,
+  describe,
+  isOurMapping,
+  mapFile,
+  moduleAt,
+  readMappings,
+  type Target,
+} from "./target.ts";
 
 const PAGE_SIZE = 4096;
 const MADV_DONTNEED = 4;
@@ -47,10 +56,33 @@ export function removeMemory(request: {
     args: [page, PAGE_SIZE, MADV_DONTNEED],
   }));
   const unmap = { number: SYSCALL.munmap, args: [range.start, range.end - range.start] };
+  const file = openBehind(target, range.start);
+  try {
+    // While we hold the file, the thread that unmaps its last page does not have to free it. (It is
+    // never truncated: processes that were forked from this one may map it, too.)
+    return unmapRange(request, room, [...calls, unmap]);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+function unmapRange(
+  request: Parameters<typeof removeMemory>[0],
+  room: SpareRoom,
+  calls: readonly InjectedCall[],
+): Refusal | undefined {
   // The unmapping comes last: when the memory is gone, everything before it is done.
-  return runInBatches(request, room, [...calls, unmap], () => {
-    return target.memory.read(range.start, 1) === undefined;
+  return runInBatches(request, room, calls, () => {
+    const { start } = request.range;
+    return !readMappings(request.target.pid).some((mapping) => mapping.start === start);
   });
+}
+
+/** The file of our own memory at `start`, or undefined where something else is mapped there now. */
+function openBehind(target: Target, start: VirtualAddr): number | undefined {
+  const mapping = readMappings(target.pid).find((candidate) => candidate.start === start);
+  if (mapping === undefined || !isOurMapping(mapping)) return undefined;
+  return openSync(mapFile(target.pid, mapping.start, mapping.end), "r+");
 }
 
 function runInBatches(

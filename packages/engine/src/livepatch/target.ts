@@ -103,6 +103,12 @@ export function readMappings(pid: number): Mapping[] {
   return parseMaps(readFileSync(`/proc/${pid}/maps`, "latin1"));
 }
 
+export const isOurMapping = (mapping: Mapping): boolean => mapping.path.startsWith(MAPPING_PATH);
+
+/** The file that is mapped at a range, to be opened: proc_pid_map_files(5). */
+export const mapFile = (pid: number, start: VirtualAddr, end: VirtualAddr): string =>
+  `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`;
+
 /** The module that holds an address. */
 export const moduleAt = (
   modules: readonly LoadedModule[],
@@ -144,7 +150,7 @@ function patchRanges(mappings: readonly Mapping[]): { start: VirtualAddr; end: V
   const ranges: { start: VirtualAddr; end: VirtualAddr }[] = [];
   let inode = -1;
   for (const mapping of mappings) {
-    if (!mapping.path.startsWith(MAPPING_PATH)) continue;
+    if (!isOurMapping(mapping)) continue;
     const open = ranges.at(-1);
     if (open !== undefined && mapping.inode === inode && open.end === mapping.start) {
       open.end = mapping.end;

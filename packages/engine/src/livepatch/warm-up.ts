@@ -38,10 +38,7 @@ export function warmUp(request: {
   }
 }
 
-interface Place {
-  readonly pc: VirtualAddr;
-  readonly stackPointer: VirtualAddr;
-}
+type Place = NonNullable<Thread["lastPlace"]>;
 
 function prepare(
   request: {
@@ -66,6 +63,7 @@ function prepare(
 }
 
 function sampleBusy(stop: ThreadStop, thread: Thread): Place | undefined {
+  if (thread.lastPlace !== undefined) return thread.lastPlace;
   if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return undefined;
   const { rip, rsp } = thread.registers;
   stop.resume();

@@ -42,6 +42,8 @@ const ROUNDS_MAX = 50;
 /** About 100 microseconds; a processor that is interrupted answers within half of that. */
 const POLLS_OF_BUSY_THREADS = 300;
 
+/** An interrupt sent straight out of other work took 50 microseconds; after a short sleep, 20. */
+const SETTLE_MICROSECONDS = 200;
 const GIVE_UP_MS = 50;
 const RELEASE_MS = 20;
 
@@ -109,6 +111,7 @@ export class ThreadStop {
       if (thread.state !== "running") continue;
       (thread.busy ? this.#working : this.#sleeping).push(thread);
     }
+    if (this.#sleeping.length === 0) this.#libc.sleepMicroseconds(SETTLE_MICROSECONDS);
     let outcome = this.#stopWave(this.#sleeping, deadline, options.check);
     if (outcome.outcome === "stopped") {
       outcome = this.#stopWave(this.#working, deadline, options.check);
@@ -128,6 +131,7 @@ export class ThreadStop {
   /** Stops one thread for an injected call, and nothing else. */
   stopOne(thread: Thread, deadlineMs: number): StopOutcome {
     const one = [thread];
+    this.#libc.sleepMicroseconds(SETTLE_MICROSECONDS);
     const outcome = this.#stopWave(one, performance.now() + deadlineMs, NO_CHECK);
     if (outcome.outcome !== "stopped") this.#giveUp();
     return outcome;
@@ -351,6 +355,7 @@ export class ThreadStop {
       state: result === 0 ? "running" : "gone",
       busy: true,
       signal: 0,
+      lastPlace: undefined,
       groupStop: false,
       examined: false,
     };

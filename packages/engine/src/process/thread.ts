@@ -1,4 +1,5 @@
 /** A traced thread, and how stopping ends. */
+import type { VirtualAddr } from "../bytes/address.ts";
 import type { RegisterView } from "./registers.ts";
 
 export interface Thread {
@@ -9,6 +10,8 @@ export interface Thread {
   busy: boolean;
   /** The signal that stopped it on its way to the process, or 0. */
   signal: number;
+  /** Where it stood when it was last stopped for a call. */
+  lastPlace: { readonly pc: VirtualAddr; readonly stackPointer: VirtualAddr } | undefined;
   /** True when the whole process is stopped by a signal (group-stop). */
   groupStop: boolean;
   /** True when its registers are read and an interrupted system call is mended. */
