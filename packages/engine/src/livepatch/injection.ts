@@ -51,6 +51,7 @@ export function injectCalls(request: {
   const at = virtualAddr(room.address + name.length);
   const code = new InjectedCode(request.calls);
   for (let round = 0; round < ROUNDS_MAX; round++) {
+    stop.sortByActivity();
     for (const thread of byActivity(stop.threads)) {
       if (!sendThread(stop, memory, thread, at, code)) continue;
       const deadline = performance.now() + INJECTED_CALL_MS;

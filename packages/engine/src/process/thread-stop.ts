@@ -42,7 +42,6 @@ const ROUNDS_MAX = 50;
 /** About 100 microseconds; a processor that is interrupted answers within half of that. */
 const POLLS_OF_BUSY_THREADS = 300;
 
-/** An interrupt sent straight out of other work took 50 microseconds; after a short sleep, 20. */
 const SETTLE_MICROSECONDS = 200;
 const GIVE_UP_MS = 50;
 const RELEASE_MS = 20;
@@ -111,7 +110,6 @@ export class ThreadStop {
       if (thread.state !== "running") continue;
       (thread.busy ? this.#working : this.#sleeping).push(thread);
     }
-    if (this.#sleeping.length === 0) this.#libc.sleepMicroseconds(SETTLE_MICROSECONDS);
     let outcome = this.#stopWave(this.#sleeping, deadline, options.check);
     if (outcome.outcome === "stopped") {
       outcome = this.#stopWave(this.#working, deadline, options.check);
@@ -128,10 +126,18 @@ export class ThreadStop {
     return this.#letGo(PTRACE.PTRACE_CONT);
   }
 
+  /**
+   * A short sleep before a stop: an interrupt sent straight out of other work was measured to take
+   * 50 microseconds, and 20 after this.
+   */
+  settle(): void {
+    this.#libc.sleepMicroseconds(SETTLE_MICROSECONDS);
+  }
+
   /** Stops one thread for an injected call, and nothing else. */
   stopOne(thread: Thread, deadlineMs: number): StopOutcome {
     const one = [thread];
-    this.#libc.sleepMicroseconds(SETTLE_MICROSECONDS);
+    this.settle();
     const outcome = this.#stopWave(one, performance.now() + deadlineMs, NO_CHECK);
     if (outcome.outcome !== "stopped") this.#giveUp();
     return outcome;
