@@ -44,3 +44,7 @@ function doubleQuoted(
   }
   return { text, end: index + 1 };
 }
+
+/** A word as a shell reads it back. */
+export const quoteWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

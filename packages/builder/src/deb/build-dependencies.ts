@@ -1,6 +1,7 @@
 /** Makes sure that what a package needs for its build is installed. */
 import { type BuildRefusal, refuseBuild } from "../refusals.ts";
 import { failureText, runCommand } from "../run-command.ts";
+import { quoteWord } from "../shell-words.ts";
 import type { Archive } from "./archive.ts";
 
 /** What only tests and documentation need is not installed: neither changes the code. */
@@ -19,20 +20,31 @@ export async function ensureBuildDependencies(
   const { archive } = place;
   const missing = await missingDependencies(tree, archive);
   if (missing === undefined) return undefined;
-  const command = ["apt-get", "build-dep", "-y", "--no-install-recommends", "-P", profiles, tree];
-  const next = `as root: ${command.join(" ")}`;
+  const next = `as root: ${installCommand(tree, []).map(quoteWord).join(" ")}`;
   const refusal = (detail: string): BuildRefusal =>
     refuseBuild("missing-build-dependencies", { name: missing, detail, next });
   if (!place.mayInstall || process.getuid?.() !== 0) {
     return refusal("they may not be installed by this command");
   }
   progress(`installing build dependencies on this machine: ${missing}`);
-  const argv = [...command.slice(0, 1), "-q", ...archive.aptOptions, ...command.slice(1)];
+  const argv = installCommand(tree, ["-q", ...archive.aptOptions]);
   const result = await runCommand(argv, { env: archive.env, cwd: "/" });
   if (result.code !== 0) return refusal(failureText(result));
   const still = await missingDependencies(tree, archive);
   return still === undefined ? undefined : refusal(`still missing: ${still}`);
 }
+
+/** The command that installs what the unpacked source in `tree` needs; options come first. */
+export const installCommand = (tree: string, options: readonly string[]): readonly string[] => [
+  "apt-get",
+  ...options,
+  "build-dep",
+  "-y",
+  "--no-install-recommends",
+  "-P",
+  profiles,
+  tree,
+];
 
 async function missingDependencies(tree: string, { env }: Archive): Promise<string | undefined> {
   const argv = ["dpkg-checkbuilddeps", "-P", profiles];

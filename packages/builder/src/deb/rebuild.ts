@@ -44,7 +44,7 @@ export async function obtainRebuild(
   progress: (step: string) => void,
 ): Promise<Rebuild | BuildRefusal> {
   const parent = join(source.folder, "build");
-  const env = await buildEnvironment(source);
+  const env = await buildEnvironment(source, parent);
   const compiler = (await runCommand(["gcc", "--version"], { env })).stdout.split("\n")[0] ?? "";
   const done = join(source.folder, "build.json");
   if (existsSync(done)) {
@@ -101,7 +101,7 @@ async function recordBuild(
   return readAllDependencies(inTree, { recordedRoot: root, root, env });
 }
 
-async function buildEnvironment(source: CachedSource): Promise<Rebuild["env"]> {
+async function buildEnvironment(source: CachedSource, parent: string): Promise<Rebuild["env"]> {
   const home = join(source.folder, "home");
   await mkdir(home, { recursive: true });
   const base = { PATH: buildPath, HOME: home, LC_ALL: "C.UTF-8", LANG: "C.UTF-8", TZ: "UTC" };
@@ -109,6 +109,8 @@ async function buildEnvironment(source: CachedSource): Promise<Rebuild["env"]> {
   const timestamp = (await runCommand(argv, { cwd: source.tree, env: base })).stdout.trim();
   return {
     ...base,
+    // A git checkout above the cache is not the package's: programs build its revision in.
+    GIT_CEILING_DIRECTORIES: parent,
     DEB_BUILD_OPTIONS: `nocheck nodoc parallel=${compilesAtOnce}`,
     ...(timestamp !== "" && { SOURCE_DATE_EPOCH: timestamp }),
   };
