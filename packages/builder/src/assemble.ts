@@ -4,7 +4,7 @@
  * Everything that stands in the way is collected before it is refused, so that an author sees
  * all of it at once.
  */
-import type { Fix, HotpatchManifest } from "@suture/release";
+import type { HotpatchManifest } from "@suture/release";
 import {
   type DiffRefusal,
   diffObjects,
@@ -17,10 +17,14 @@ import {
   type ReplacedFunction,
   writeHotpatch,
 } from "./engine.ts";
+import { attributeFixes, type ChangedName } from "./fixes.ts";
 import { hotpatchId, sha256, writeHotpatchFile } from "./hotpatch-file.ts";
-import { bytesFrom, type Module } from "./module-symbols.ts";
+import { bytesFrom } from "./image-bytes.ts";
+import type { Module } from "./module-symbols.ts";
+import type { PatchFile } from "./patch-file.ts";
 import { findReference } from "./references.ts";
-import { type BuildRefusal, isBuildRefusal, type RefusalItem } from "./refusals.ts";
+import { type BuildRefusal, combineRefusals, type RefusalItem } from "./refusals.ts";
+import { addFine } from "./refused-fixes.ts";
 import { type ModuleUnit, mismatchItem, refuseSource } from "./units-in-module.ts";
 
 /** What a hotpatch's manifest says besides what is found here. */
@@ -32,17 +36,10 @@ export interface About {
   readonly fixedBy: string;
   readonly compiler: string;
   readonly proof: HotpatchManifest["builtFrom"]["proof"];
-  /** The fixes, once it is known which functions of which units change. */
-  readonly fixes: (changed: readonly ChangedName[]) => readonly Fix[];
-}
-
-export interface ChangedName {
-  readonly unit: string;
-  /** Files of the fix that the unit is made of. */
-  readonly changedFiles: readonly string[];
-  readonly name: string;
-  /** The function runs only while the program starts: a running one has no use for the fix. */
-  readonly onlyAtStart: boolean;
+  /** The fixes. */
+  readonly patches: readonly PatchFile[];
+  /** What was refused before: then there is no hotpatch, but all other obstacles are found. */
+  readonly refused: readonly BuildRefusal[];
 }
 
 export interface Assembled {
@@ -57,11 +54,59 @@ export function assembleHotpatch(
   module: Module,
   about: About,
 ): Assembled | BuildRefusal {
-  const diffs = diffUnits(units);
-  if (isBuildRefusal(diffs)) return diffs;
-  const unplaced = diffs.flatMap(({ unit, diff }) => checkPlaces(unit, diff));
-  if (unplaced.length > 0) return refuseSource(unplaced);
+  const diffs = units.map((unit) => ({ unit, diff: diffObjects(unit.before, unit.after) }));
+  const concerned = diffs.filter(({ diff }) => diff.changed.length > 0);
+  const unpatchable = diffs.flatMap(({ unit, diff }) =>
+    diff.refusals.map((refusal) => itemOf(refusal, unit.unit.name)),
+  );
+  const unplaced = concerned.flatMap(({ unit, diff }) => checkPlaces(unit, diff));
+  const inTheWay = new Set([...unpatchable, ...unplaced].map(({ unit }) => unit));
+  const fine = concerned.filter(({ unit }) => !inTheWay.has(unit.unit.name));
   // From here every changed function's original is known byte for byte.
+  const linked = linkUnits(fine, module);
+  const refused = [
+    ...about.refused,
+    ...(unpatchable.length > 0 ? [refuseChange(unpatchable)] : []),
+    ...(unplaced.length > 0 ? [refuseSource(unplaced)] : []),
+    ...(linked.refused.length > 0 ? [refuseSymbols(linked.refused)] : []),
+  ];
+  const [first = concerned.length === 0 ? refuseNoChange(units) : undefined, ...others] = refused;
+  if (first !== undefined) {
+    const patches = { patches: about.patches, units: units.map(({ unit }) => unit) };
+    return addFine(combineRefusals(first, others), patches, changedNames(concerned));
+  }
+  const parts = {
+    format: 1 as const,
+    sequence: about.sequence,
+    target: { buildId: module.buildId, name: module.name },
+    functions: linked.functions,
+    references: linked.references,
+  };
+  const id = hotpatchId({
+    file: module.name,
+    version: about.version ?? module.buildId.slice(0, 12),
+    object: linked.object,
+    description: parts,
+  });
+  const description: PatchDescription = { ...parts, id };
+  const manifest = describe(description, { diffs: fine, about });
+  return {
+    bytes: writeHotpatchFile(linked.object, description, manifest),
+    description,
+    manifest,
+  };
+}
+
+interface LinkedUnits {
+  readonly object: HotpatchObject["object"];
+  readonly functions: PatchDescription["functions"];
+  readonly references: PatchDescription["references"];
+  readonly refused: readonly RefusalItem[];
+}
+
+/** The new code of units, and what it needs of the module. */
+function linkUnits(diffs: readonly UnitDiff[], module: Module): LinkedUnits {
+  const units = diffs.map(({ unit }) => unit);
   const hotpatch = writeHotpatch(
     diffs.map(({ unit, diff }) => ({
       name: unit.unit.name,
@@ -72,27 +117,11 @@ export function assembleHotpatch(
   );
   const functions = describeFunctions(hotpatch, units, module);
   const references = describeReferences(hotpatch, units, module);
-  const missing = [...functions.refused, ...references.refused];
-  if (missing.length > 0) return refuseSymbols(missing);
-  const parts = {
-    format: 1 as const,
-    sequence: about.sequence,
-    target: { buildId: module.buildId, name: module.name },
+  return {
+    object: hotpatch.object,
     functions: functions.found,
     references: references.found,
-  };
-  const id = hotpatchId({
-    file: module.name,
-    version: about.version ?? module.buildId.slice(0, 12),
-    object: hotpatch.object,
-    description: parts,
-  });
-  const description: PatchDescription = { ...parts, id };
-  const manifest = describe(description, { diffs, about });
-  return {
-    bytes: writeHotpatchFile(hotpatch.object, description, manifest),
-    description,
-    manifest,
+    refused: [...functions.refused, ...references.refused],
   };
 }
 
@@ -101,29 +130,26 @@ interface UnitDiff {
   readonly diff: ObjectDiff;
 }
 
-function diffUnits(units: readonly ModuleUnit[]): readonly UnitDiff[] | BuildRefusal {
-  const diffs = units.map((unit) => ({ unit, diff: diffObjects(unit.before, unit.after) }));
-  const items = diffs.flatMap(({ unit, diff }) =>
-    diff.refusals.map((refusal) => itemOf(refusal, unit.unit.name)),
-  );
-  if (items.length > 0) {
-    return { refused: "not-patchable", items, next: "ship this fix as a traditional update" };
-  }
-  const concerned = diffs.filter(({ diff }) => diff.changed.length > 0);
-  if (concerned.length > 0) return concerned;
-  return {
-    refused: "no-change",
-    items: units.map(({ unit }) => ({
-      name: unit.name,
-      code: "no-change",
-      detail: "its functions are the same before and after the fix",
-    })),
-    next: "nothing to do: what runs is not affected",
-  };
-}
+const refuseChange = (items: readonly RefusalItem[]): BuildRefusal => ({
+  refused: "not-patchable",
+  items,
+  next: "ship this fix as a traditional update",
+});
+
+const refuseNoChange = (units: readonly ModuleUnit[]): BuildRefusal => ({
+  refused: "no-change",
+  items: units.map(({ unit }) => ({
+    name: unit.name,
+    unit: unit.name,
+    code: "no-change",
+    detail: "its functions are the same before and after the fix",
+  })),
+  next: "nothing to do: what runs is not affected",
+});
 
 const itemOf = (refusal: DiffRefusal, unit: string): RefusalItem => ({
   name: refusal.name,
+  unit,
   code: refusal.code,
   detail: `${unit}: ${refusal.detail}`,
 });
@@ -163,7 +189,7 @@ function describeFunctions(
           ? undefined
           : describePart(module.image, matched.address, matched.size);
       if (part !== undefined) parts.push(part);
-      else refused.push({ name, code: "symbol-not-found", detail: "its code was not found" });
+      else refused.push({ ...missingPart, name, unit: changed.unit });
     }
     const whole = describePart(module.image, placed.address, placed.match.size);
     if (whole === undefined) return [];
@@ -172,6 +198,8 @@ function describeFunctions(
   });
   return { found, refused };
 }
+
+const missingPart = { code: "symbol-not-found", detail: "its code was not found" };
 
 function describePart(image: ElfFile, address: number, size: number): FunctionPart | undefined {
   const bytes = bytesFrom(image, address, size);
@@ -192,7 +220,7 @@ function describeReferences(
     const source = { source: unit.unit.command.file, placed: unit.placed };
     const reference = findReference(external, source, module);
     if ("kind" in reference) found.push(reference);
-    else refused.push(reference);
+    else refused.push({ ...reference, unit: external.unit });
   }
   return { found, refused };
 }
@@ -201,14 +229,6 @@ function describe(
   description: PatchDescription,
   { diffs, about }: { readonly diffs: readonly UnitDiff[]; readonly about: About },
 ): HotpatchManifest {
-  const changed = diffs.flatMap(({ unit, diff }) =>
-    diff.changed.map(({ name, onlyAtStart }) => ({
-      unit: unit.unit.name,
-      changedFiles: unit.unit.changedFiles,
-      name,
-      onlyAtStart,
-    })),
-  );
   return {
     format: 1,
     id: description.id,
@@ -219,7 +239,7 @@ function describe(
       ...(about.package !== undefined && { package: about.package }),
       ...(about.version !== undefined && { version: about.version }),
     },
-    fixes: about.fixes(changed),
+    fixes: attributeFixes(about.patches, changedNames(diffs)),
     builtFrom: {
       source: about.source,
       fixedBy: about.fixedBy,
@@ -229,6 +249,16 @@ function describe(
     },
   };
 }
+
+const changedNames = (diffs: readonly UnitDiff[]): readonly ChangedName[] =>
+  diffs.flatMap(({ unit, diff }) =>
+    diff.changed.map(({ name, onlyAtStart }) => ({
+      unit: unit.unit.name,
+      changedFiles: unit.unit.changedFiles,
+      name,
+      onlyAtStart,
+    })),
+  );
 
 const refuseSymbols = (items: readonly RefusalItem[]): BuildRefusal => ({
   refused: "symbol-not-found",

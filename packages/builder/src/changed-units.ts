@@ -45,17 +45,28 @@ export function selectUnits(
 /** Why a unit cannot be compared function by function; undefined when it can. */
 export function checkUnit({ name, command }: ChangedUnit): RefusalItem | undefined {
   if (command.language === "assembly") {
-    return { name, code: "assembly", detail: "the fix changes a unit written in assembly" };
+    return {
+      name,
+      unit: name,
+      code: "assembly",
+      detail: "the fix changes a unit written in assembly",
+    };
   }
   if (command.language !== "c") {
     return {
       name,
+      unit: name,
       code: "language",
       detail: `the fix changes a unit that is not C (${command.language})`,
     };
   }
   if (usesLinkTimeOptimisation(command.options)) {
-    return { name, code: "lto", detail: "the unit is optimised when it is linked (-flto)" };
+    return {
+      name,
+      unit: name,
+      code: "lto",
+      detail: "the unit is optimised when it is linked (-flto)",
+    };
   }
   return undefined;
 }

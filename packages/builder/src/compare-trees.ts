@@ -39,6 +39,14 @@ export interface CompiledUnit {
   readonly after: ElfFile;
 }
 
+/** The units that a fix concerns. */
+export interface CompiledFix {
+  readonly selected: readonly ChangedUnit[];
+  readonly compiled: readonly CompiledUnit[];
+  /** Why some of the selected are not among the compiled. */
+  readonly refused: readonly BuildRefusal[];
+}
+
 /** What each recorded unit is made of. Units that the preprocessor refuses have their source only. */
 export async function readAllDependencies(
   commands: readonly CompileCommand[],
@@ -59,15 +67,18 @@ export async function readAllDependencies(
   });
 }
 
-/** Compiles the concerned units of both trees, or says which of them cannot be compared. */
+/**
+ * Compiles the concerned units of both trees. One that cannot be compared does not keep the
+ * others from it, so that an author hears of all obstacles at once; none at all is a refusal.
+ */
 export async function compileBoth(
   trees: TreePair,
   progress: (step: string) => void,
-): Promise<readonly CompiledUnit[] | BuildRefusal> {
-  const units = selectUnits(trees.units, trees.changes, trees.root);
-  if (units.length === 0) return refuseNothing(trees.changes);
-  const refused = units.flatMap((unit) => checkUnit(unit) ?? []);
-  if (refused.length > 0) return refuseUnits(refused);
+): Promise<CompiledFix | BuildRefusal> {
+  const selected = selectUnits(trees.units, trees.changes, trees.root);
+  if (selected.length === 0) return refuseNothing(trees.changes);
+  const other = selected.flatMap((unit) => checkUnit(unit) ?? []);
+  const units = selected.filter((unit) => checkUnit(unit) === undefined);
   progress(`compiling ${units.length} changed units before and after the fix`);
   const env = { ...trees.env, LC_ALL: "C" };
   const sides = [
@@ -86,7 +97,12 @@ export async function compileBoth(
     await rename(unfinished, object);
     return parseElf(await readFile(object));
   });
-  return pairUp(units, objects);
+  const { pairs, failed } = pairUp(units, objects);
+  const refused = [
+    ...(other.length > 0 ? [refuseUnits(other)] : []),
+    ...(failed.length > 0 ? [refuseBroken(failed)] : []),
+  ];
+  return { selected, compiled: pairs, refused };
 }
 
 const objectFolder = ({ objectCache, scratch }: TreePair): string =>
@@ -109,7 +125,7 @@ type Compiled = ElfFile | { readonly refused: string; readonly detail: string };
 function pairUp(
   units: readonly ChangedUnit[],
   objects: readonly Compiled[],
-): readonly CompiledUnit[] | BuildRefusal {
+): { readonly pairs: readonly CompiledUnit[]; readonly failed: readonly RefusalItem[] } {
   const failed: RefusalItem[] = [];
   const pairs = units.flatMap((unit, index) => {
     const [before, after] = [objects[2 * index], objects[2 * index + 1]];
@@ -119,18 +135,20 @@ function pairUp(
     ] as const) {
       if (object === undefined || !("refused" in object)) continue;
       const detail = `${side} the fix: ${object.detail}`;
-      failed.push({ name: object.refused, code: "build-failed", detail });
+      const name = object.refused;
+      failed.push({ name, unit: name, code: "build-failed", detail });
     }
     if (before === undefined || after === undefined) return [];
     return "refused" in before || "refused" in after ? [] : [{ unit, before, after }];
   });
-  if (failed.length === 0) return pairs;
-  return {
-    refused: "build-failed",
-    items: failed,
-    next: "make the source build with the recorded commands, before and after the fix",
-  };
+  return { pairs, failed };
 }
+
+const refuseBroken = (items: readonly RefusalItem[]): BuildRefusal => ({
+  refused: "build-failed",
+  items,
+  next: "make the source build with the recorded commands, before and after the fix",
+});
 
 const refuseUnits = (items: readonly RefusalItem[]): BuildRefusal => ({
   refused: "not-patchable",

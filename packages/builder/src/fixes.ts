@@ -1,7 +1,16 @@
 /** Which fix changed which function, for the manifest. */
 import { type Fix, FixVerdict } from "@suture/release";
-import type { ChangedName } from "./assemble.ts";
 import type { PatchFile } from "./patch-file.ts";
+
+/** A changed function. */
+export interface ChangedName {
+  readonly unit: string;
+  /** Files of the fix that the unit is made of. */
+  readonly changedFiles: readonly string[];
+  readonly name: string;
+  /** The function runs only while the program starts: a running one has no use for the fix. */
+  readonly onlyAtStart: boolean;
+}
 
 /**
  * One Fix for each patch.
@@ -21,6 +30,15 @@ export function attributeFixes(
     );
     return fixOf(patch, own);
   });
+}
+
+/** The patches that want a change in a unit: those that name it, or else all that touch it. */
+export function patchesFor(
+  patches: readonly PatchFile[],
+  change: Pick<ChangedName, "changedFiles" | "name">,
+): readonly PatchFile[] {
+  const named = patches.filter((patch) => names(patch, change));
+  return named.length > 0 ? named : patches.filter((patch) => touches(patch, change));
 }
 
 function fixOf(patch: PatchFile, own: readonly ChangedName[]): Fix {
@@ -50,10 +68,13 @@ function fixOf(patch: PatchFile, own: readonly ChangedName[]): Fix {
   };
 }
 
-const names = (patch: PatchFile, { changedFiles, name }: ChangedName): boolean =>
+const names = (
+  patch: PatchFile,
+  { changedFiles, name }: Pick<ChangedName, "changedFiles" | "name">,
+): boolean =>
   patch.files.some(({ path, words }) => changedFiles.includes(path) && words.has(plainName(name)));
 
-const touches = (patch: PatchFile, { changedFiles }: ChangedName): boolean =>
+const touches = (patch: PatchFile, { changedFiles }: Pick<ChangedName, "changedFiles">): boolean =>
   patch.files.some(({ path }) => changedFiles.includes(path));
 
 /** The name in the source of a function that gcc cloned or split. */

@@ -15,3 +15,12 @@ export const rebuildTimeoutMs = 2 * 60 * 60 * 1000;
 
 /** A compilation that takes longer hangs. */
 export const compileTimeoutMs = 10 * 60 * 1000;
+
+/** Bytes from which on a function's code, found once in a program, is taken for its own. */
+export const aloneSizeMin = 64;
+
+/** Bytes by which fillers may change the size of a function between object and program. */
+export const sizeSlack = 16;
+
+/** Bytes that a function loses at most for each branch that becomes short, fillers included. */
+export const branchShrinkMax = 8;

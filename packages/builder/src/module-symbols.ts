@@ -7,13 +7,11 @@
  * name; behind an STT_FILE without a name stand those of no object, among them the global
  * symbols with hidden visibility, which the linker makes local (binutils ld, elflink.c).
  */
+import type { CodeRanges } from "./code-ranges.ts";
 import {
-  addressBytes,
   dynamicSymbols,
   type ElfFile,
   type ElfSymbol,
-  type FileAddr,
-  fileAddr,
   parseDynamic,
   SHN,
   STB,
@@ -29,9 +27,18 @@ export interface Module {
   /** True for a shared library, whose exported symbols other modules may replace. */
   readonly isLibrary: boolean;
   readonly symbols: ModuleSymbols;
+  /** Where functions may be, for a module whose symbols are not complete. */
+  readonly code?: CodeRanges;
 }
 
 export interface ModuleSymbols {
+  /**
+   * Whether a symbol table tells of everything in the module, and from which file it came.
+   * strip takes the names of the source files first: without these, names may be missing.
+   */
+  readonly complete: boolean;
+  /** The base names of the source files that the module was linked from. */
+  readonly files: ReadonlySet<string>;
   /** Defined symbols that are global, or were before the linker hid them, by plain name. */
   readonly globals: ReadonlyMap<string, ElfSymbol>;
   readonly locals: ReadonlyMap<string, readonly LocalSymbol[]>;
@@ -49,15 +56,20 @@ export interface LocalSymbol {
   readonly group: number;
 }
 
-/** Reads the names of a module: `named` has the symbol table, `image` the dynamic symbols. */
+/**
+ * Reads the names of a module: `named` has the symbol table, `image` the dynamic symbols, which
+ * are all there is where `named` has none.
+ */
 export function readModuleSymbols(image: ElfFile, named: ElfFile): ModuleSymbols {
   const globals = new Map<string, ElfSymbol>();
   const locals = new Map<string, LocalSymbol[]>();
+  const files = new Set<string>();
   let file = "";
   let group = 0;
   for (const symbol of symbolTable(named)) {
     if (symbol.type === STT.STT_FILE) {
       file = symbol.name;
+      files.add(file);
       group += 1;
       continue;
     }
@@ -73,7 +85,12 @@ export function readModuleSymbols(image: ElfFile, named: ElfFile): ModuleSymbols
       locals.set(name, list);
     }
   }
-  return { globals, locals, ...readDynamicNames(image) };
+  const complete = group > 0;
+  for (const symbol of complete ? [] : dynamicSymbols(image)) {
+    const isDefined = symbol.name !== "" && symbol.st_shndx !== SHN.SHN_UNDEF;
+    if (isDefined && !globals.has(symbol.name)) globals.set(symbol.name, symbol);
+  }
+  return { complete, files, globals, locals, ...readDynamicNames(image) };
 }
 
 /** `stdout@GLIBC_2.2.5` and `f@@V2` stand in a linked symbol table for `stdout` and `f`. */
@@ -107,25 +124,3 @@ export function isSharedLibrary(image: ElfFile): boolean {
 }
 
 const hasSoname = (image: ElfFile): boolean => parseDynamic(image)?.soname !== undefined;
-
-/** The module's bytes from an address on, at most `sizeMax`. */
-export function bytesFrom(
-  image: ElfFile,
-  address: number,
-  sizeMax: number,
-): Uint8Array | undefined {
-  for (const { p_type, p_vaddr, p_filesz } of image.segments) {
-    if (p_type !== 1 || address < p_vaddr || address >= p_vaddr + p_filesz) continue;
-    const size = Math.min(sizeMax, p_vaddr + p_filesz - address);
-    return addressBytes(image, fileAddr(address), size);
-  }
-  return undefined;
-}
-
-/** Whether an address lies in the stubs through which the module calls other modules. */
-export function isInPlt(image: ElfFile, address: FileAddr | number): boolean {
-  return image.sections.some(
-    ({ name, sh_addr, sh_size }) =>
-      name.startsWith(".plt") && address >= sh_addr && address < sh_addr + sh_size,
-  );
-}

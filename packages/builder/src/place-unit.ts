@@ -11,33 +11,23 @@
  *     call helper   (.text.helper)   call 0x5e00                      helper is at 0x5e00
  *     mov  count(%rip) (.bss.count)  mov 0x1c3a0(%rip)                count is at 0x1c3a0
  *
- * Addresses are kept by section, for with -ffunction-sections -fdata-sections a section is one
- * thing; an undefined symbol has an address of its own. What two functions say differently is
- * forgotten for good (strings that the linker merged, for example).
+ * In a stripped module, functions without a known place are searched by their code.
  */
 import { basename } from "node:path";
 import {
   createMatcher,
   type ElfFile,
   type ElfSymbol,
-  type FunctionMatch,
-  fileAddr,
-  isMismatch,
-  type MatchFact,
   type Mismatch,
-  type ObjectMatcher,
-  SHF,
   SHN,
   STB,
   STT,
   symbolTable,
 } from "./engine.ts";
-import { bytesFrom, isInPlt, type Module } from "./module-symbols.ts";
-
-export interface PlacedFunction {
-  readonly address: number;
-  readonly match: FunctionMatch;
-}
+import { createLearntPlaces, type LearntPlaces } from "./learnt-places.ts";
+import type { Module } from "./module-symbols.ts";
+import { createCodeSearch } from "./search-code.ts";
+import { type PlacedFunction, tryPlaces } from "./try-places.ts";
 
 export interface PlacedUnit {
   readonly symbols: readonly ElfSymbol[];
@@ -45,6 +35,8 @@ export interface PlacedUnit {
   readonly functions: ReadonlyMap<number, PlacedFunction>;
   /** Why a function that the module has by name does not match, by symbol index. */
   readonly mismatches: ReadonlyMap<number, Mismatch>;
+  /** In how many places a function may be that was searched by its code, by symbol index. */
+  readonly possible: ReadonlyMap<number, number>;
   /** Functions that were looked for; those whose name the module does not have are among them. */
   readonly tried: number;
   /** The address that matched code gives a symbol; undefined where none or several are given. */
@@ -57,34 +49,43 @@ export interface PlacedUnit {
 export function placeUnit(object: ElfFile, source: string, module: Module): PlacedUnit {
   const symbols = symbolTable(object);
   const matcher = createMatcher(object);
-  const learnt = createLearnt(object, symbols, module);
+  const learnt = createLearntPlaces(object, symbols, module);
+  const { code } = module;
+  const search = code && createCodeSearch(object, matcher, { ...module, code });
   const functions = new Map<number, PlacedFunction>();
   const mismatches = new Map<number, Mismatch>();
+  const possible = new Map<number, number>();
   const groups = new Set<number>();
   const wanted = symbols.filter((symbol) => isFunction(symbol));
-  let pending = wanted;
+  const findPlace = (symbol: ElfSymbol): PlacedFunction | undefined => {
+    const candidates = candidatesOf(symbol, { module, source, learnt });
+    if (candidates.length === 0 && search !== undefined) {
+      const found = search.find(symbol, { learnt, placed: functions, pending });
+      if ("match" in found) return found;
+      possible.set(symbol.index, found.count);
+      return undefined;
+    }
+    const found = tryPlaces(matcher, { symbol, candidates }, module);
+    for (const mismatch of found.mismatches) mismatches.set(symbol.index, mismatch);
+    return found.matches.length === 1 ? found.matches[0] : undefined;
+  };
+  // Large functions are the surest: they come first, and small ones are told apart by them.
+  let pending = search === undefined ? wanted : wanted.toSorted((a, b) => b.st_size - a.st_size);
   for (let progress = true; progress; ) {
     progress = false;
-    const later: ElfSymbol[] = [];
     for (const symbol of pending) {
-      const candidates = candidatesOf(symbol, { module, source, learnt });
-      const found = tryCandidates(matcher, { symbol, candidates }, module);
-      for (const mismatch of found.mismatches) mismatches.set(symbol.index, mismatch);
-      const only = found.matches.length === 1 ? found.matches[0] : undefined;
-      if (only === undefined) {
-        later.push(symbol);
-        continue;
-      }
+      const only = findPlace(symbol);
+      if (only === undefined) continue;
       functions.set(symbol.index, only);
       mismatches.delete(symbol.index);
       learnt.learn(symbol, only);
       for (const group of groupsAt(module, symbol.name, only.address)) groups.add(group);
+      pending = pending.filter((other) => other !== symbol);
       progress = true;
     }
-    pending = later;
   }
   const { addressOf } = learnt;
-  return { symbols, functions, mismatches, tried: wanted.length, addressOf, groups };
+  return { symbols, functions, mismatches, possible, tried: wanted.length, addressOf, groups };
 }
 
 const isFunction = (symbol: ElfSymbol): boolean =>
@@ -95,7 +96,7 @@ const isFunction = (symbol: ElfSymbol): boolean =>
 
 function candidatesOf(
   symbol: ElfSymbol,
-  place: { readonly module: Module; readonly source: string; readonly learnt: Learnt },
+  place: { readonly module: Module; readonly source: string; readonly learnt: LearntPlaces },
 ): readonly number[] {
   const known = place.learnt.addressOf(symbol.index);
   if (known !== undefined) return [known];
@@ -104,82 +105,13 @@ function candidatesOf(
     const found = globals.get(symbol.name);
     return found === undefined ? [] : [found.st_value];
   }
+  if (!place.module.symbols.complete) return [];
   const file = basename(place.source);
   const list = (locals.get(symbol.name) ?? []).filter((local) => local.file === file);
   return [...new Set(list.map((local) => local.symbol.st_value))];
 }
 
-function tryCandidates(
-  matcher: ObjectMatcher,
-  wanted: { readonly symbol: ElfSymbol; readonly candidates: readonly number[] },
-  module: Module,
-): { readonly matches: readonly PlacedFunction[]; readonly mismatches: readonly Mismatch[] } {
-  const matches: PlacedFunction[] = [];
-  const mismatches: Mismatch[] = [];
-  for (const address of wanted.candidates) {
-    const linked = bytesFrom(module.image, address, wanted.symbol.st_size * 2 + 256);
-    if (linked === undefined) continue;
-    const match = matcher.match({
-      symbolIndex: wanted.symbol.index,
-      linked,
-      address: fileAddr(address),
-      read: (from, size) => bytesFrom(module.image, from, size),
-    });
-    if (isMismatch(match)) mismatches.push(match);
-    else matches.push({ address, match });
-  }
-  return { matches, mismatches };
-}
-
 function groupsAt(module: Module, name: string, address: number): readonly number[] {
   const list = module.symbols.locals.get(name) ?? [];
   return list.filter(({ symbol }) => symbol.st_value === address).map(({ group }) => group);
-}
-
-interface Learnt {
-  readonly learn: (symbol: ElfSymbol, placed: PlacedFunction) => void;
-  readonly addressOf: (symbolIndex: number) => number | undefined;
-}
-
-function createLearnt(object: ElfFile, symbols: readonly ElfSymbol[], module: Module): Learnt {
-  // Places of sections and of undefined symbols; undefined once two facts disagreed.
-  const sections = new Map<number, number | undefined>();
-  const externals = new Map<number, number | undefined>();
-  const note = (map: Map<number, number | undefined>, key: number, value: number): void => {
-    if (!map.has(key)) map.set(key, value);
-    else if (map.get(key) !== value) map.set(key, undefined);
-  };
-  const noteSymbol = (symbol: ElfSymbol, address: number): void => {
-    if (symbol.st_shndx === SHN.SHN_UNDEF || symbol.st_shndx >= SHN.SHN_LORESERVE) {
-      note(externals, symbol.index, address);
-      return;
-    }
-    const section = object.sections[symbol.st_shndx];
-    if (section === undefined || (section.sh_flags & SHF.SHF_MERGE) !== 0) return;
-    note(sections, symbol.st_shndx, address - symbol.st_value);
-  };
-  const noteFact = (fact: MatchFact): void => {
-    const symbol = symbols[fact.symbolIndex];
-    const direct =
-      fact.kind === "address" || (fact.kind === "call" && !isInPlt(module.image, fact.value));
-    if (symbol !== undefined && direct) noteSymbol(symbol, fact.value - fact.addend);
-  };
-  return {
-    learn: (symbol, { address, match }) => {
-      noteSymbol(symbol, address);
-      for (const fact of match.facts) noteFact(fact);
-      for (const part of match.parts) {
-        const partSymbol = symbols[part.symbolIndex];
-        if (partSymbol !== undefined) noteSymbol(partSymbol, part.address);
-      }
-    },
-    addressOf: (symbolIndex) => {
-      const symbol = symbols[symbolIndex];
-      if (symbol === undefined) return undefined;
-      const external = externals.get(symbolIndex);
-      if (external !== undefined) return external;
-      const base = sections.get(symbol.st_shndx);
-      return base === undefined ? undefined : base + symbol.st_value;
-    },
-  };
 }

@@ -40,8 +40,9 @@ function findLocal(
   const addresses = new Set(named.map(({ symbol }) => symbol.st_value));
   const first = named[0]?.symbol;
   if (external.type === "tls") {
-    if (first === undefined || addresses.size !== 1) return notFound(external, addresses.size);
-    return { symbol: external.symbol, kind: "module-tls", offset: first.st_value };
+    const offset = addresses.size === 0 ? learnt : first?.st_value;
+    if (offset === undefined || addresses.size > 1) return notFound(external, addresses.size);
+    return { symbol: external.symbol, kind: "module-tls", offset };
   }
   if (learnt !== undefined) {
     if (named.length > 0 && !addresses.has(learnt)) return disagrees(external);
@@ -70,6 +71,9 @@ function findGlobal(
 ): SymbolReference | RefusalItem {
   const { beforeName: name } = external;
   const defined = module.symbols.globals.get(name) ?? linkerSymbol(name, module);
+  if (defined === undefined && !module.symbols.complete && !module.symbols.needed.has(name)) {
+    return findUnnamed(external, unit);
+  }
   if (defined === undefined) {
     const version = module.symbols.needed.get(name);
     return {
@@ -96,6 +100,17 @@ function findGlobal(
   }
   if (learnt !== undefined && learnt !== defined.st_value) return disagrees(external);
   return atAddress(external, defined.st_value);
+}
+
+/**
+ * A name that a stripped module neither imports nor exports: its own, where its code leads to it.
+ * Otherwise it is not known whose it is, and another's of that name could be the wrong one.
+ */
+function findUnnamed(external: ExternalSymbol, unit: PlacedSource): SymbolReference | RefusalItem {
+  const learnt = learntAddress(external, unit);
+  if (learnt === undefined) return notFound(external, 0);
+  if (external.type !== "tls") return atAddress(external, learnt);
+  return { symbol: external.symbol, kind: "module-tls", offset: learnt };
 }
 
 /** What the linker or the C runtime's start files define for each module (`__dso_handle`). */
@@ -127,6 +142,6 @@ const notFound = ({ beforeName, unit }: ExternalSymbol, candidates: number): Ref
   code: "symbol-not-found",
   detail:
     candidates === 0
-      ? `${beforeName}, which the new code of ${unit} needs, is not in the symbol table`
+      ? `${beforeName}, which the new code of ${unit} needs, is neither in a symbol table nor told by code that was found`
       : `${candidates} things named ${beforeName} could be the one that ${unit} means`,
 });

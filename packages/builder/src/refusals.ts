@@ -34,10 +34,17 @@ export interface BuildRefusal {
 export interface RefusalItem {
   /** The function, variable, unit, file or package. */
   readonly name: string;
-  /** One of BUILD_REFUSALS, or of the engine's DIFF_REFUSALS. */
+  /** One of BUILD_REFUSALS, of the engine's DIFF_REFUSALS, of the units' (`lto`), or FINE. */
   readonly code: string;
   readonly detail: string;
+  /** The translation unit that it is about. */
+  readonly unit?: string;
+  /** The fix that wants the change: the patch's name. */
+  readonly fix?: string;
 }
+
+/** The code of an item that is no obstacle: what of a refused fix could go into a hotpatch. */
+export const FINE = "fine";
 
 export const isBuildRefusal = (value: unknown): value is BuildRefusal =>
   typeof value === "object" && value !== null && "refused" in value && "items" in value;
@@ -51,3 +58,9 @@ export const refuseBuild = (
   items: [{ name: problem.name, code: refused, detail: problem.detail }],
   next: problem.next,
 });
+
+/** One refusal with the things of all; the first decides its code and what to do next. */
+export const combineRefusals = (
+  first: BuildRefusal,
+  others: readonly BuildRefusal[],
+): BuildRefusal => ({ ...first, items: [first, ...others].flatMap(({ items }) => items) });

@@ -26,8 +26,10 @@ export interface TreeRequest extends CommonRequest {
   readonly buildCommand?: readonly string[];
   /** The program or library that runs, stripped or not. */
   readonly binary: string;
-  /** Its symbols, where neither it nor the build has them. */
+  /** Its separate debug file, where it is not at one of the usual places. */
   readonly debugFile?: string;
+  /** Folders with debug files of installed programs; /usr/lib/debug unless given. */
+  readonly debugFolders?: readonly string[];
   readonly version?: string;
 }
 

@@ -293,6 +293,14 @@ describe.skipIf(missing.length > 0 && process.env.CI === undefined)(
       chmodSync(elsewhere, 0o755);
       execFileSync("strip", [elsewhere]);
       expect(await build({ patch: fix, binary: elsewhere })).toMatchObject({
+        refused: "not-in-binary",
+      });
+      const bytes = readFileSync(elsewhere);
+      // e_shoff, e_shnum, e_shstrndx: without section headers nothing tells a stub from code.
+      bytes.fill(0, 0x28, 0x30);
+      bytes.fill(0, 0x3c, 0x40);
+      writeFileSync(elsewhere, bytes);
+      expect(await build({ patch: fix, binary: elsewhere })).toMatchObject({
         refused: "no-symbols",
       });
     });

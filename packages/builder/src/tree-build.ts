@@ -6,20 +6,26 @@ import { applyPatch } from "./apply-patch.ts";
 import { assembleHotpatch } from "./assemble.ts";
 import { compareTrees } from "./changed-files.ts";
 import { generatorNotes } from "./changed-units.ts";
-import { compileBoth, readAllDependencies } from "./compare-trees.ts";
+import {
+  type CompiledFix,
+  type CompiledUnit,
+  compileBoth,
+  readAllDependencies,
+} from "./compare-trees.ts";
 import { commandsOfRuns, linkedFiles, parseCompileCommands } from "./compile-commands.ts";
 import { compilerVersion } from "./compile-unit.ts";
+import { otherCompiler } from "./compiled-by.ts";
 import type { CompileCommand } from "./compiler-arguments.ts";
 import { createCompilerWrapper } from "./compiler-wrapper.ts";
 import { restoreLineNumbers } from "./fixed-tree.ts";
-import { attributeFixes } from "./fixes.ts";
 import { rebuildTimeoutMs } from "./limits.ts";
-import { openModule } from "./open-module.ts";
-import { parsePatchFile } from "./patch-file.ts";
-import { type BuildRefusal, isBuildRefusal, refuseBuild } from "./refusals.ts";
+import { type OpenedModule, openModule } from "./open-module.ts";
+import { type PatchFile, parsePatchFile } from "./patch-file.ts";
+import { type BuildRefusal, combineRefusals, isBuildRefusal, refuseBuild } from "./refusals.ts";
+import { nameFixes } from "./refused-fixes.ts";
 import type { BuildResult, Progress, TreeRequest } from "./request.ts";
 import { failureText, runCommand } from "./run-command.ts";
-import { unitsInModule } from "./units-in-module.ts";
+import { absentNotes, refuseElsewhere, unitsInModule } from "./units-in-module.ts";
 
 export async function buildFromTree(
   request: TreeRequest,
@@ -84,36 +90,70 @@ async function build(
   const units = await readAllDependencies(commands, { recordedRoot: root, root, env });
   const compiled = await compileBoth({ ...tree, units, env }, progress);
   if (isBuildRefusal(compiled)) return compiled;
+  const patches = [await readPatch(request, root)];
+  const concerned = { patches, units: compiled.selected };
+  const result = await assemble(request, { ...tree, compiled, patches }, progress);
+  return isBuildRefusal(result) ? nameFixes(result, concerned) : result;
+}
+
+/** The patch, with paths from the root of the tree. */
+async function readPatch({ patch: path, source }: TreeRequest, root: string): Promise<PatchFile> {
+  const patch = parsePatchFile(basename(path), await readFile(path, "utf8"));
+  const prefix = relative(root, await realpath(source));
+  const files = patch.files.map((file) => ({ ...file, path: join(prefix, file.path) }));
+  return { ...patch, files };
+}
+
+async function assemble(
+  request: TreeRequest,
+  tree: PreparedTree & { readonly compiled: CompiledFix; readonly patches: readonly PatchFile[] },
+  progress: Progress,
+): Promise<BuildResult> {
+  const { compiled } = tree.compiled;
+  const [unusable, ...more] = tree.compiled.refused;
+  if (unusable !== undefined && compiled.length === 0) return combineRefusals(unusable, more);
   progress("finding the units in the program");
   const opened = await openModule({ ...request, linked: tree.linked }, tree.image);
   if (isBuildRefusal(opened)) return opened;
-  const placed = unitsInModule(compiled, opened.module);
-  if (isBuildRefusal(placed)) return placed;
-  if (placed.length === 0)
-    return refuseElsewhere(
-      request.binary,
-      compiled.map(({ unit }) => unit.name),
-    );
+  const { module } = opened;
+  const placed = unitsInModule(compiled, module);
+  const refused = [...tree.compiled.refused, ...placed.refused];
+  const [first, ...others] = refused;
+  if (placed.units.length === 0) {
+    const refusal = first && combineRefusals(first, others);
+    const name = basename(request.binary);
+    return explainSource(refusal ?? refuseElsewhere(compiled, module, name), compiled, opened);
+  }
   progress("comparing functions and writing the hotpatch");
-  const patchName = basename(request.patch);
-  const patch = parsePatchFile(patchName, await readFile(request.patch, "utf8"));
-  const prefix = relative(root, await realpath(request.source));
-  const inRoot = {
-    ...patch,
-    files: patch.files.map((file) => ({ ...file, path: join(prefix, file.path) })),
-  };
-  const assembled = assembleHotpatch(placed, opened.module, {
+  const assembled = assembleHotpatch(placed.units, module, {
     ...(request.version !== undefined && { version: request.version }),
     sequence: request.sequence ?? 1,
     source: basename(request.source),
-    fixedBy: patchName,
-    compiler: await compilerVersion(placed[0]?.unit.command.compiler ?? "cc", env),
+    fixedBy: basename(request.patch),
+    compiler: await compilerVersion(placed.units[0]?.unit.command.compiler ?? "cc", request.env),
     proof: opened.rebuilt ? "identical-build-id" : "matching-code",
-    fixes: (changed) => attributeFixes([inRoot], changed),
+    patches: tree.patches,
+    refused,
   });
-  if (isBuildRefusal(assembled)) return assembled;
-  const notes = [...tree.patchNotes, ...generatorNotes(tree.changes)];
+  if (isBuildRefusal(assembled)) return explainSource(assembled, compiled, opened);
+  const absent = absentNotes(placed.absent, module.name);
+  const notes = [...absent, ...tree.patchNotes, ...generatorNotes(tree.changes)];
   return { ...assembled, notes, binary: request.binary };
+}
+
+/** Says which compiler and options the program was built with, where these are the reason. */
+function explainSource(
+  refusal: BuildRefusal,
+  compiled: readonly CompiledUnit[],
+  { files }: OpenedModule,
+): BuildRefusal {
+  const items = refusal.items.map((item) => {
+    const unit = compiled.find((candidate) => candidate.unit.name === item.unit);
+    if (unit === undefined || !/^not-(?:the-source|in-binary)$/.test(item.code)) return item;
+    const other = otherCompiler(unit.before, files);
+    return other === undefined ? item : { ...item, detail: `${item.detail}; ${other}` };
+  });
+  return { ...refusal, items };
 }
 
 async function recordCommands(
@@ -202,11 +242,4 @@ const refuseRoot = (root: string): BuildRefusal =>
     name: root,
     detail: `source and build folders have no folder in common but ${root}`,
     next: "build inside the source folder, or in a folder beside it",
-  });
-
-const refuseElsewhere = (binary: string, units: readonly string[]): BuildRefusal =>
-  refuseBuild("not-in-binary", {
-    name: basename(binary),
-    detail: `none of the changed units is part of it: ${units.join(", ")}`,
-    next: "give the program or library that these units are linked into",
   });

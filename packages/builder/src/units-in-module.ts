@@ -8,7 +8,7 @@
  */
 import { basename } from "node:path";
 import type { CompiledUnit } from "./compare-trees.ts";
-import { formatAddress } from "./engine.ts";
+import { diffObjects, formatAddress } from "./engine.ts";
 import type { Module } from "./module-symbols.ts";
 import { type PlacedUnit, placeUnit } from "./place-unit.ts";
 import type { BuildRefusal, RefusalItem } from "./refusals.ts";
@@ -18,16 +18,22 @@ export interface ModuleUnit extends CompiledUnit {
   readonly placed: PlacedUnit;
 }
 
+export interface UnitsInModule {
+  readonly units: readonly ModuleUnit[];
+  /** The sources whose units are not part of the module. */
+  readonly absent: readonly string[];
+  /** Why some are neither. */
+  readonly refused: readonly BuildRefusal[];
+}
+
 /**
  * The units that are part of the module, in the order given.
  *
  * A source whose name the module has, but none of its code, is refused: the module was built
- * from another version or with other flags.
+ * from another version or with other flags. Where it is stripped of such names, a unit is refused
+ * whose changed functions may be in it, though none was found for sure.
  */
-export function unitsInModule(
-  units: readonly CompiledUnit[],
-  module: Module,
-): readonly ModuleUnit[] | BuildRefusal {
+export function unitsInModule(units: readonly CompiledUnit[], module: Module): UnitsInModule {
   const all = units.map((unit) => ({
     ...unit,
     placed: placeUnit(unit.before, unit.unit.command.file, module),
@@ -35,16 +41,36 @@ export function unitsInModule(
   const found = new Set(
     all.filter(({ placed }) => placed.functions.size > 0).map(({ unit }) => sourceOf(unit.name)),
   );
-  const strangers = all.filter(
-    ({ unit, placed }) =>
-      !found.has(sourceOf(unit.name)) &&
-      placed.mismatches.size > 0 &&
-      hasSourceFile(module, basename(unit.command.file)),
+  const others = all.filter(({ unit }) => !found.has(sourceOf(unit.name)));
+  const items = others.flatMap((unit) =>
+    module.symbols.complete ? strangerItems(unit, module) : doubtfulItems(unit),
   );
-  if (strangers.length > 0) return refuseSource(strangers.flatMap(mismatchItems));
+  const refused = items.length > 0 ? [refuseSource(items)] : [];
   const chosen = chooseByPlace(all, module);
-  return all.filter((unit) => chosen.has(unit)).map((unit, _, kept) => nameAlone(unit, kept));
+  const kept = all.filter((unit) => chosen.has(unit)).map((unit, _, list) => nameAlone(unit, list));
+  const absent = [...new Set(others.map(({ unit }) => sourceOf(unit.name)))];
+  return { units: kept, absent, refused };
 }
+
+/** What differs in a unit whose source's name the module has. */
+function strangerItems(unit: ModuleUnit, module: Module): readonly RefusalItem[] {
+  const isNamed = module.symbols.files.has(basename(unit.unit.command.file));
+  return isNamed ? mismatchItems(unit) : [];
+}
+
+/** The changed functions of a unit that the module has code for, or names. */
+function doubtfulItems(unit: ModuleUnit): readonly RefusalItem[] {
+  const { possible, mismatches } = unit.placed;
+  const isPossible = (index: number) => (possible.get(index) ?? 0) > 0 || mismatches.has(index);
+  if (!unit.placed.symbols.some(({ index }) => isPossible(index))) return [];
+  return diffObjects(unit.before, unit.after).changed.flatMap(({ name, beforeSymbolIndex }) =>
+    isPossible(beforeSymbolIndex) ? [mismatchItem(unit, name, beforeSymbolIndex)] : [],
+  );
+}
+
+/** A sentence about sources that the fix changes and the module does not have. */
+export const absentNotes = (absent: readonly string[], name: string): readonly string[] =>
+  absent.length === 0 ? [] : [`changed too, and no part of ${name}: ${absent.join(", ")}`];
 
 function chooseByPlace(
   units: readonly ModuleUnit[],
@@ -82,9 +108,20 @@ export function mismatchItem(unit: ModuleUnit, name: string, symbolIndex: number
   const mismatch = unit.placed.mismatches.get(symbolIndex);
   const detail =
     mismatch === undefined
-      ? `${unit.unit.name}: no code of that name, or several that fit, in the program or library`
-      : `${unit.unit.name}: the linked code at ${formatAddress(mismatch.address)} differs: ${mismatch.mismatch}`;
-  return { name, code: "not-the-source", detail };
+      ? missingDetail(unit.placed.possible.get(symbolIndex))
+      : `the linked code at ${formatAddress(mismatch.address)} differs: ${mismatch.mismatch}`;
+  const { name: from } = unit.unit;
+  return { name, unit: from, code: "not-the-source", detail: `${from}: ${detail}` };
+}
+
+function missingDetail(possible: number | undefined): string {
+  if (possible === undefined) {
+    return "no code of that name, or several that fit, in the program or library";
+  }
+  if (possible === 0) return "the stripped program or library has no such code";
+  return possible === 1
+    ? "the stripped program or library has such code, which may be another function's"
+    : `the stripped program or library has such code in ${possible} places`;
 }
 
 /** Refuses because the module's code is not what the source compiles to. */
@@ -101,9 +138,21 @@ const mismatchItems = (unit: ModuleUnit): readonly RefusalItem[] =>
 
 const sourceOf = (unit: string): string => unit.replace(/\([0-9]+\)$/, "");
 
-function hasSourceFile(module: Module, file: string): boolean {
-  for (const list of module.symbols.locals.values()) {
-    if (list.some((local) => local.file === file)) return true;
-  }
-  return false;
+/** Refuses because none of the units is part of the module. */
+export function refuseElsewhere(
+  units: readonly CompiledUnit[],
+  module: Module,
+  name: string,
+): BuildRefusal {
+  const where = module.symbols.complete ? "it" : "it, as far as stripped code tells";
+  return {
+    refused: "not-in-binary",
+    items: units.map(({ unit }) => ({
+      name,
+      unit: unit.name,
+      code: "not-in-binary",
+      detail: `no function of the changed unit ${unit.name} is part of ${where}`,
+    })),
+    next: "give the program or library that these units are linked into",
+  };
 }

@@ -3,13 +3,15 @@ import { basename } from "node:path";
 import type { CompiledUnit } from "../compare-trees.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import type { DebRequest } from "../request.ts";
-import { type ModuleUnit, unitsInModule } from "../units-in-module.ts";
+import { absentNotes, type ModuleUnit, unitsInModule } from "../units-in-module.ts";
 import { openShipped, type ProvenModule } from "./open-shipped.ts";
 import type { Rebuild } from "./rebuild.ts";
 import type { ShippedFile } from "./shipped-files.ts";
 
 export interface ChosenModule extends ProvenModule {
   readonly units: readonly ModuleUnit[];
+  /** Why other units, which are in it, cannot be taken. */
+  readonly refused: readonly BuildRefusal[];
   /** Sentences about other programs that the fix concerns too. */
   readonly notes: readonly string[];
 }
@@ -32,23 +34,28 @@ export async function chooseModule(
   let refusal: BuildRefusal | undefined;
   for (const shipped of candidates) {
     const opened = await openShipped(shipped, displayName(request, shipped), files.rebuild);
-    const units = isBuildRefusal(opened) ? opened : unitsInModule(files.compiled, opened.module);
-    if (isBuildRefusal(opened)) refusal = opened;
-    else if (isBuildRefusal(units)) refusal = units;
-    else if (units.length > 0) choices.push({ ...opened, units, notes: [] });
+    if (isBuildRefusal(opened)) {
+      refusal = opened;
+      continue;
+    }
+    const { units, refused, absent } = unitsInModule(files.compiled, opened.module);
+    const notes = absentNotes(absent, opened.module.name);
+    if (units.length > 0) choices.push({ ...opened, units, refused, notes });
+    else refusal = refused[0] ?? refusal;
   }
   choices.sort(
     (a, b) =>
+      a.refused.length - b.refused.length ||
       Number(b.shipped.services.length > 0) - Number(a.shipped.services.length > 0) ||
       b.units.length - a.units.length,
   );
   const [best, ...others] = choices;
   if (best === undefined) return refusal ?? refuseElsewhere(candidates, files.compiled);
-  const notes = others.map(
-    ({ shipped, units }) =>
-      `${basename(shipped.path)} contains ${units.length} of the changed units too: build one for it with its name as the binary`,
-  );
-  return { ...best, notes };
+  const notes = others.map(({ shipped, units, refused }) => {
+    const todo = refused.length > 0 ? "which is refused" : "build one for it";
+    return `${basename(shipped.path)} contains ${units.length} of the changed units too: ${todo} with its name as the binary`;
+  });
+  return { ...best, notes: [...best.notes, ...notes] };
 }
 
 function candidatesFor(

@@ -1,24 +1,23 @@
 /** Builds a hotpatch for a program or library of a distribution's package. */
 import { cp, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Fix } from "@suture/release";
 import { applyPatch } from "../apply-patch.ts";
-import { assembleHotpatch, type ChangedName } from "../assemble.ts";
+import { assembleHotpatch } from "../assemble.ts";
 import { type ChangedFile, compareTrees, digestChanges } from "../changed-files.ts";
 import { generatorNotes } from "../changed-units.ts";
-import { compileBoth } from "../compare-trees.ts";
+import { type CompiledFix, compileBoth } from "../compare-trees.ts";
 import { compilerVersion } from "../compile-unit.ts";
 import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
-import { attributeFixes } from "../fixes.ts";
 import { addedPatches, cvesIn, type PatchFile, parsePatchFile } from "../patch-file.ts";
-import { type BuildRefusal, isBuildRefusal } from "../refusals.ts";
+import { type BuildRefusal, combineRefusals, isBuildRefusal } from "../refusals.ts";
+import { nameFixes } from "../refused-fixes.ts";
 import type { BuildResult, DebRequest, Progress } from "../request.ts";
 import { type Archive, openArchive } from "./archive.ts";
 import { chooseModule } from "./choose-module.ts";
 import { chooseVersions } from "./choose-versions.ts";
 import { obtainEarlierSource } from "./earlier-source.ts";
 import { obtainRebuild, type Rebuild } from "./rebuild.ts";
-import { obtainShippedFiles } from "./shipped-files.ts";
+import { obtainShippedFiles, type ShippedFile } from "./shipped-files.ts";
 import { type CachedSource, obtainSource, readSeries } from "./source-package.ts";
 
 /** A request without any fix means the newest version. */
@@ -141,9 +140,35 @@ async function buildBetween(
   const trees = { ...rebuild, fixedRoot, changes, scratch, objectCache };
   const compiled = await compileBoth(trees, progress);
   if (isBuildRefusal(compiled)) return compiled;
+  const patches = patchesOf(fixed, changes);
+  const place = { request, rebuild, shipped, compiled, patches };
+  const result = await assemble({ ...place, from, fixed, changes }, progress);
+  const concerned = { patches, units: compiled.selected };
+  return isBuildRefusal(result) ? nameFixes(result, concerned) : result;
+}
+
+async function assemble(
+  build: {
+    readonly request: DebRequest;
+    readonly from: CachedSource;
+    readonly fixed: FixedSource;
+    readonly changes: readonly ChangedFile[];
+    readonly rebuild: Rebuild;
+    readonly shipped: readonly ShippedFile[];
+    readonly compiled: CompiledFix;
+    readonly patches: readonly PatchFile[];
+  },
+  progress: Progress,
+): Promise<BuildResult> {
+  const { request, from, fixed, rebuild, shipped, patches } = build;
+  const { compiled, refused } = build.compiled;
+  const [first, ...others] = refused;
+  if (first !== undefined && compiled.length === 0) return combineRefusals(first, others);
   progress("finding the changed units in what ships");
   const chosen = await chooseModule(request, { shipped, rebuild, compiled });
-  if (isBuildRefusal(chosen)) return chosen;
+  if (isBuildRefusal(chosen)) {
+    return first === undefined ? chosen : combineRefusals(first, [...others, chosen]);
+  }
   progress(`comparing functions for ${chosen.module.name} and writing the hotpatch`);
   const { name, version } = from.version;
   const compiler = chosen.units[0]?.unit.command.compiler ?? "gcc";
@@ -155,10 +180,11 @@ async function buildBetween(
     fixedBy: fixed.label,
     compiler: await compilerVersion(compiler, rebuild.env),
     proof: chosen.proof,
-    fixes: (changed) => fixesOf(fixed, changed),
+    patches,
+    refused: [...refused, ...chosen.refused],
   });
   if (isBuildRefusal(assembled)) return assembled;
-  const notes = [...chosen.notes, ...fixed.notes, ...generatorNotes(changes)];
+  const notes = [...chosen.notes, ...fixed.notes, ...generatorNotes(build.changes)];
   return { ...assembled, notes, binary: chosen.shipped.absolute };
 }
 
@@ -181,15 +207,11 @@ async function makeFixedRoot(
   return fixedRoot;
 }
 
-function fixesOf(fixed: FixedSource, changed: readonly ChangedName[]): readonly Fix[] {
-  if (fixed.patches.length > 0) return attributeFixes(fixed.patches, changed);
-  const files = [...new Set(changed.flatMap(({ changedFiles }) => changedFiles))];
-  const whole = {
-    name: fixed.label,
-    cves: fixed.cves,
-    files: files.map((path) => ({ path, words: new Set<string>() })),
-  };
-  return attributeFixes([whole], changed);
+/** The fix's patches; one without any (a new upstream version) is one patch of all changes. */
+function patchesOf(fixed: FixedSource, changes: readonly ChangedFile[]): readonly PatchFile[] {
+  if (fixed.patches.length > 0) return fixed.patches;
+  const files = changes.map(({ path }) => ({ path, words: new Set<string>() }));
+  return [{ name: fixed.label, cves: fixed.cves, files }];
 }
 
 const copyOptions = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
