@@ -41,6 +41,8 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
   let backoffMs = BACKOFF_FIRST_MS;
   for (let attempts = 1; ; attempts++) {
     stop.sortByActivity();
+    stop.settle();
+    touch(stop, check);
     check.conflicts.length = 0;
     const caller = request.keepCaller ? stop.chooseCaller() : undefined;
     context.faultPoint("before-stop");

@@ -18,7 +18,13 @@ import {
   parseLedgerHeader,
 } from "./ledger.ts";
 import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
-import { describe, type ProcessImage, readProcessImage, refuseByErrno } from "./locate.ts";
+import {
+  describe,
+  type ProcessImage,
+  readFacts,
+  readProcessImage,
+  refuseByErrno,
+} from "./locate.ts";
 import type { StackReader } from "./safety.ts";
 
 /** What every operation needs from its surroundings. */
@@ -65,6 +71,11 @@ export function withTarget<T>(
       if (isRefusal(image)) return image;
       const patches = readPatches(image.mappings, read);
       return work({ pid, memory, image, read, patches });
+    } catch (error) {
+      // A file of /proc that could not be read: perhaps because the process ended meanwhile.
+      const facts = error instanceof Error && "code" in error ? readFacts(pid) : undefined;
+      if (isRefusal(facts)) return facts;
+      throw error;
     } finally {
       memory.close();
     }

@@ -6,7 +6,7 @@
  * stack, can be read while it sleeps; a busy one is stopped once, as shortly as the real stop.
  */
 import { readFileSync } from "node:fs";
-import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { virtualAddr } from "../bytes/address.ts";
 import type { Thread } from "../process/thread.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import type { Unwinder } from "../unwind/unwinder.ts";

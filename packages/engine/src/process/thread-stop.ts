@@ -121,9 +121,9 @@ export class ThreadStop {
     return outcome;
   }
 
-  /** Lets every stopped thread go on, the busy ones first; all stay traced. Returns how many. */
-  resume(): number {
-    return this.#letGo(PTRACE.PTRACE_CONT);
+  /** Lets every stopped thread go on, the busy ones first; all stay traced. */
+  resume(): void {
+    this.#letGo(PTRACE.PTRACE_CONT);
   }
 
   /**
@@ -211,15 +211,12 @@ export class ThreadStop {
 
   #letGo(request: number, keep?: Thread): number {
     let count = 0;
-    for (const thread of this.threads) {
-      if (thread.state !== "stopped" || !thread.busy || thread === keep) continue;
-      this.#letGoThread(thread, request);
-      count++;
-    }
-    for (const thread of this.threads) {
-      if (thread.state !== "stopped" || thread === keep) continue;
-      this.#letGoThread(thread, request);
-      count++;
+    for (const busy of [true, false]) {
+      for (const thread of this.threads) {
+        if (thread.state !== "stopped" || thread === keep || thread.busy !== busy) continue;
+        this.#letGoThread(thread, request);
+        count++;
+      }
     }
     this.#cancelAlarm();
     return count;
