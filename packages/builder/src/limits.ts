@@ -24,3 +24,9 @@ export const sizeSlack = 16;
 
 /** Bytes that a function loses at most for each branch that becomes short, fillers included. */
 export const branchShrinkMax = 8;
+
+/** The share of a unit's functions that a search by code must find: a few may be copies. */
+export const foundShareMin = 0.5;
+
+/** The share from which on a unit with too few functions found may still be in the program. */
+export const doubtShareMin = 0.1;

@@ -25,6 +25,7 @@ import {
   symbolTable,
 } from "./engine.ts";
 import { createLearntPlaces, type LearntPlaces } from "./learnt-places.ts";
+import { doubtShareMin, foundShareMin } from "./limits.ts";
 import type { Module } from "./module-symbols.ts";
 import { createCodeSearch } from "./search-code.ts";
 import { type PlacedFunction, tryPlaces } from "./try-places.ts";
@@ -39,6 +40,8 @@ export interface PlacedUnit {
   readonly possible: ReadonlyMap<number, number>;
   /** Functions that were looked for; those whose name the module does not have are among them. */
   readonly tried: number;
+  /** Some code of a stripped module is the unit's, but not enough to take it for the unit. */
+  readonly isDoubtful: boolean;
   /** The address that matched code gives a symbol; undefined where none or several are given. */
   readonly addressOf: (symbolIndex: number) => number | undefined;
   /** The STT_FILE groups that the matched static functions belong to. */
@@ -84,8 +87,24 @@ export function placeUnit(object: ElfFile, source: string, module: Module): Plac
       progress = true;
     }
   }
+  let isDoubtful = false;
+  if (search !== undefined && functions.size < wanted.length * foundShareMin) {
+    isDoubtful = functions.size >= wanted.length * doubtShareMin;
+    // Programs of one tree share code: what was found is another unit's copy of it.
+    for (const index of functions.keys()) possible.set(index, 1);
+    functions.clear();
+  }
   const { addressOf } = learnt;
-  return { symbols, functions, mismatches, possible, tried: wanted.length, addressOf, groups };
+  return {
+    symbols,
+    functions,
+    mismatches,
+    possible,
+    tried: wanted.length,
+    isDoubtful,
+    addressOf,
+    groups,
+  };
 }
 
 const isFunction = (symbol: ElfSymbol): boolean =>

@@ -159,6 +159,24 @@ describe.skipIf(missing.length > 0 && process.env.CI === undefined)(
       });
     });
 
+    test("is refused, by name, for a unit that is not linked, though the program has a copy of its code", async () => {
+      const own = [2, 3, 5, 7].map((n) => `int own${n}(int *x) { return *x * ${n} << ${n}; }\n`);
+      writeFileSync(`${tree.source}/tool.c`, sources["first.c"] + own.join(""));
+      const binary = strip();
+      const edit = (text: string) => text.replace("turns++;", "turns += 2;");
+      const patch = tree.writePatch({ "tool.c": edit });
+      const commands = tree.path("tool.json");
+      const argv = ["gcc", "-O2", "-g", "-fPIE", "-c", "tool.c"];
+      writeFileSync(
+        commands,
+        JSON.stringify([{ directory: tree.source, file: "tool.c", arguments: argv }]),
+      );
+      expect(await buildFor(binary, { patch, compileCommands: commands })).toMatchObject({
+        refused: "not-the-source",
+        items: [{ name: "first", unit: "tool.c" }],
+      });
+    });
+
     test("is refused, by name, where the new code needs a name of which nothing is known", async () => {
       const binary = strip();
       const patch = tree.writePatch({

@@ -60,8 +60,9 @@ function strangerItems(unit: ModuleUnit, module: Module): readonly RefusalItem[]
 
 /** The changed functions of a unit that the module has code for, or names. */
 function doubtfulItems(unit: ModuleUnit): readonly RefusalItem[] {
-  const { possible, mismatches } = unit.placed;
-  const isPossible = (index: number) => (possible.get(index) ?? 0) > 0 || mismatches.has(index);
+  const { possible, mismatches, isDoubtful } = unit.placed;
+  const isPossible = (index: number) =>
+    isDoubtful || (possible.get(index) ?? 0) > 0 || mismatches.has(index);
   if (!unit.placed.symbols.some(({ index }) => isPossible(index))) return [];
   return diffObjects(unit.before, unit.after).changed.flatMap(({ name, beforeSymbolIndex }) =>
     isPossible(beforeSymbolIndex) ? [mismatchItem(unit, name, beforeSymbolIndex)] : [],
