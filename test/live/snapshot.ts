@@ -65,3 +65,16 @@ export function mappedAt(pid: number, path: string): number {
   if (line === undefined) throw new Error(`${path} is not mapped by process ${pid}`);
   return Number.parseInt(line, 16);
 }
+
+/** The end of each executable mapping, and how many zero bytes stand there. */
+export function endOfCode(pid: number): { readonly address: number; readonly size: number }[] {
+  return readMaps(pid).flatMap((line) => {
+    const [, start = "", end = ""] = /^([0-9a-f]+)-([0-9a-f]+) r-x/.exec(line) ?? [];
+    if (start === "" || line.endsWith("[vsyscall]")) return [];
+    const last = Number.parseInt(end, 16);
+    const bytes = readProcess(pid, last - 4096, 4096);
+    let size = 0;
+    while (size < bytes.length && bytes[bytes.length - 1 - size] === 0) size++;
+    return [{ address: last - size, size }];
+  });
+}

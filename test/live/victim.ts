@@ -21,7 +21,9 @@ import {
   sealHotpatch,
   symbolTable,
 } from "@suture/engine";
+import { mappedAt } from "./snapshot.ts";
 
+const ET_DYN = 3;
 const SHN_UNDEF = 0;
 const STT_TLS = 6;
 const STT_FUNC = 2;
@@ -29,6 +31,7 @@ const STT_FUNC = 2;
 /** Names that the linker gives and no program has. */
 const LINKER_SYMBOLS: readonly string[] = ["", "_GLOBAL_OFFSET_TABLE_"];
 
+const KILL_MS = 5000;
 const VICTIMS = join(dirname(dirname(fileURLToPath(import.meta.url))), "victims");
 
 export interface Workshop {
@@ -145,6 +148,14 @@ function makeHotpatch(
   return { bytes, hotpatch };
 }
 
+/** Where a symbol of a program or library stands in a process that maps it. */
+export function addressOf(pid: number, binary: string, name: string): number {
+  const elf = parseElf(readFileSync(binary));
+  const symbol = symbolTable(elf).find((entry) => entry.name === name);
+  if (symbol === undefined) throw new Error(`${binary} has no symbol ${name}`);
+  return symbol.st_value + (elf.e_type === ET_DYN ? mappedAt(pid, binary) : 0);
+}
+
 /** A running program, its lines of output, and an end that leaves nothing behind. */
 export interface Victim {
   readonly pid: number;
@@ -224,7 +235,13 @@ export async function startVictim(
     kill: async () => {
       if (pid !== child.pid && ending() === undefined) killIfThere(pid);
       child.kill("SIGKILL");
-      await ended;
+      // A thread that is still traced, which would be a fault, keeps the process from ending.
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, KILL_MS);
+      });
+      await Promise.race([ended, late]);
+      clearTimeout(timer);
       child.stdout.destroy();
     },
   };

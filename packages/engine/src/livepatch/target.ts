@@ -54,7 +54,8 @@ export interface PresentPatch {
 }
 
 export const MAPPING_NAME = "suture:";
-const MAPPING_PATH = `/memfd:${MAPPING_NAME}`;
+/** How the kernel names the file behind a hotpatch's memory. */
+export const FILE_PATH = `/memfd:${MAPPING_NAME}`;
 
 /** Runs `work` on the process, or refuses: gone, not permitted, or another command is at it. */
 export function withTarget<T>(
@@ -114,7 +115,7 @@ export function readMappings(pid: number): Mapping[] {
   return parseMaps(readFileSync(`/proc/${pid}/maps`, "latin1"));
 }
 
-export const isOurMapping = (mapping: Mapping): boolean => mapping.path.startsWith(MAPPING_PATH);
+export const isOurMapping = (mapping: Mapping): boolean => mapping.path.startsWith(FILE_PATH);
 
 /** The file that is mapped at a range, to be opened: proc_pid_map_files(5). */
 export const mapFile = (pid: number, start: VirtualAddr, end: VirtualAddr): string =>
