@@ -73,7 +73,7 @@ function readUsage(pid: number): Usage {
     const [, field, value] = /^(\w+): +(\d+) kB$/.exec(line) ?? [];
     if (own && field === "Size") usage.ownKiB += Number(value);
     if (own && field === "Rss") usage.ownResidentKiB += Number(value);
-    if (!own && code && field === "Private_Dirty") usage.codePrivateKiB += Number(value);
+    if (!own && code && field === "Anonymous") usage.codePrivateKiB += Number(value);
   }
   return usage;
 }

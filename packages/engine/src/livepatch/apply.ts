@@ -17,14 +17,14 @@
 import { closeSync, ftruncateSync, openSync } from "node:fs";
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { createArea } from "../process/libc.ts";
-import type { Thread } from "../process/thread.ts";
 import { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
 import type { Hotpatch } from "./hotpatch.ts";
-import { injectCalls, leaveRoom } from "./injection.ts";
+import { leaveRoom } from "./injection.ts";
 import { EntryWriter } from "./jumps.ts";
 import { encodeState, LEDGER_STATE_OFFSET, type LedgerState } from "./ledger.ts";
+import { mapMemory } from "./map-memory.ts";
 import { type ApplyPlan, planApply, preparedLedger } from "./plan.ts";
 import { collectGarbage } from "./rehearse.ts";
 import { removeMemory } from "./removal.ts";
@@ -125,34 +125,6 @@ export function withStop<T>(
   } finally {
     stop.release();
   }
-}
-
-/** Step 4, second half. A range that was taken meanwhile is not mapped: then none stays. */
-function mapMemory(
-  context: Context,
-  target: Target,
-  stop: ThreadStop,
-  plan: ApplyPlan,
-): Thread | Refusal {
-  const own = () =>
-    readMappings(target.pid).filter((mapping) => mapping.path.startsWith(`/memfd:${plan.name} `));
-  const caller = injectCalls({
-    stop,
-    memory: target.memory,
-    room: plan.room,
-    name: plan.name,
-    calls: plan.calls,
-    done: () => {
-      const mappings = own();
-      return plan.mapped.every(({ start, end }) =>
-        mappings.some((mapping) => mapping.start === start && mapping.end === end),
-      );
-    },
-    pause: () => context.libc.sleepMicroseconds(20),
-  });
-  if (!isRefusal(caller)) return caller;
-  for (const range of own()) removeMemory({ context, target, stop, range, entries: [] });
-  return caller;
 }
 
 /**

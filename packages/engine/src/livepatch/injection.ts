@@ -53,7 +53,7 @@ export function injectCalls(request: {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     stop.sortByActivity();
     for (const thread of byActivity(stop.threads)) {
-      if (!sendThread(stop, memory, thread, at, code)) continue;
+      if (!sendThread(stop, memory, thread, room, at, code)) continue;
       const deadline = performance.now() + INJECTED_CALL_MS;
       while (!done()) {
         if (performance.now() > deadline) return failed(stop.pid, "it made the calls in vain");
@@ -78,12 +78,14 @@ export function leaveRoom(
   memory: ProcessMemory,
   room: SpareRoom,
   thread: Thread,
-): void {
+): Refusal | undefined {
   const until = performance.now() + LEAVE_ROOM_MS;
-  while (!clearRoom(stop, memory, room, thread) && performance.now() < until) {
+  while (!clearRoom(stop, memory, room, thread)) {
+    if (performance.now() > until) return failed(stop.pid, "a signal handler runs on top of one");
     stop.pump();
     context.libc.sleepMicroseconds(200);
   }
+  return undefined;
 }
 
 /** False when the thread is still inside, or comes back to it from a signal handler. */
@@ -122,14 +124,17 @@ export function sendThread(
   stop: ThreadStop,
   memory: ProcessMemory,
   thread: Thread,
+  room: SpareRoom,
   at: VirtualAddr,
   code: InjectedCode,
 ): boolean {
+  memory.writeArea(at, code.address, code.size); // So that the page and the path are at hand.
   if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
   const goOn = returnPoint(thread.registers);
   let sent = false;
   if (
     goOn !== undefined &&
+    !isInside(room, thread.registers.rip) &&
     thread.signal === 0 &&
     !stop.signals.hasPendingSignal(thread.tid) &&
     !stop.signals.isInRestartableSequence(thread.tid)
@@ -144,6 +149,12 @@ export function sendThread(
   }
   stop.resume();
   return sent;
+}
+
+/** True when any call keeps a thread from its work: then few are made at a time. */
+export function isAllBusy(stop: ThreadStop): boolean {
+  stop.sortByActivity();
+  return stop.threads.every((thread) => thread.state !== "running" || thread.busy);
 }
 
 const byActivity = (threads: readonly Thread[]): Thread[] =>

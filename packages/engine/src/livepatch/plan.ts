@@ -5,7 +5,7 @@ import { toVirtualAddr, type VirtualAddr, virtualAddr } from "../bytes/address.t
 import { FormatError } from "../bytes/format-error.ts";
 import { type Layout, planLayout } from "../link/layout.ts";
 import { type LinkedImage, linkObject } from "../link/relocate.ts";
-import { type InjectedCall, SYSCALL } from "../process/injected-call.ts";
+import { type Argument, type InjectedCall, SYSCALL } from "../process/injected-call.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import type { Hotpatch } from "./hotpatch.ts";
 import { roomSizeFor } from "./injection.ts";
@@ -32,7 +32,9 @@ export interface ApplyPlan {
   readonly image: LinkedImage;
   readonly room: SpareRoom;
   readonly name: string;
-  readonly calls: readonly InjectedCall[];
+  /** The calls that map the memory; "kept" is the new file's descriptor. */
+  readonly createFile: InjectedCall;
+  readonly mapFile: (descriptor: Argument) => readonly InjectedCall[];
   /** What the calls map, in their order. */
   readonly mapped: readonly { readonly start: VirtualAddr; readonly end: VirtualAddr }[];
   /** Code that must not be on any stack when the entries are switched. */
@@ -214,33 +216,33 @@ function planMapping(request: {
   readonly start: VirtualAddr;
   readonly ledgerSize: number;
   readonly kernel: { readonly knowsMfdExec: boolean };
-}): Pick<ApplyPlan, "room" | "name" | "calls" | "mapped"> | Refusal {
+}): Pick<ApplyPlan, "room" | "name" | "createFile" | "mapFile" | "mapped"> | Refusal {
   const { target, layout, start, ledgerSize, kernel } = request;
   const name = `${MAPPING_NAME}${request.hotpatch.description.id}`;
   const parts = [
     { protection: "r--" as const, offset: 0, size: ledgerSize },
     ...layout.segments.map((segment) => ({ ...segment, offset: segment.offset + ledgerSize })),
   ].filter((part) => part.size > 0);
-  const callsWith = (nameAddress: number): InjectedCall[] => [
-    {
-      number: SYSCALL.memfd_create,
-      args: [nameAddress, MFD_CLOEXEC | (kernel.knowsMfdExec ? MFD_EXEC : 0)],
-      keep: true,
-    },
-    ...parts.map((part) => ({
+  const createFileNamed = (nameAddress: number): InjectedCall => ({
+    number: SYSCALL.memfd_create,
+    args: [nameAddress, MFD_CLOEXEC | (kernel.knowsMfdExec ? MFD_EXEC : 0)],
+    keep: true,
+  });
+  const mapFile = (descriptor: Argument): InjectedCall[] => [
+    ...parts.map(({ offset, size, protection }) => ({
       number: SYSCALL.mmap,
       args: [
-        start + part.offset,
-        part.size,
-        PROT[part.protection],
+        start + offset,
+        size,
+        PROT[protection],
         MAP_PRIVATE_FIXED_NOREPLACE,
-        "kept" as const,
-        part.offset,
+        descriptor,
+        offset,
       ],
     })),
-    { number: SYSCALL.close, args: ["kept"] },
+    { number: SYSCALL.close, args: [descriptor] },
   ];
-  const size = roomSizeFor(callsWith(0), name);
+  const size = roomSizeFor([createFileNamed(0), ...mapFile("kept")], name);
   const room = findSpareRoom(target.image.modules, target.read, size);
   if (room === undefined) {
     return refuse(
@@ -252,7 +254,8 @@ function planMapping(request: {
   return {
     room,
     name,
-    calls: callsWith(room.address),
+    createFile: createFileNamed(room.address),
+    mapFile,
     mapped: parts.map((part) => ({
       start: virtualAddr(start + part.offset),
       end: virtualAddr(start + part.offset + part.size),

@@ -9,7 +9,7 @@
  *     reverting, old there      an undo was cut short                     put back, free it
  *     applied, old still there  the superseded hotpatch is not in use     free the old one
  *
- * Bytes of an injected call that stayed behind a module's code are cleared, too.
+ * A file that was created and not mapped yet is closed. Bytes of an injected call that stayed behind a module's code are cleared, too.
  */
 
 import { virtualAddr } from "../bytes/address.ts";
@@ -19,7 +19,8 @@ import { createUnwinder } from "../unwind/unwinder.ts";
 import { recordState, withStop } from "./apply.ts";
 import { EntryWriter } from "./jumps.ts";
 import { checkPatchable } from "./locate.ts";
-import { removeMemory } from "./removal.ts";
+import { findOpenFiles } from "./map-memory.ts";
+import { closeFile, removeMemory } from "./removal.ts";
 import { putBack, type RevertOptions, revertPatch } from "./revert.ts";
 import { StackCheck } from "./safety.ts";
 import { findUsedRooms, type SpareRoom } from "./spare-room.ts";
@@ -48,11 +49,16 @@ export function recoverTarget(
   const unfinished = findUnfinished(target.image.mappings, target.read);
   const interrupted = target.patches.filter((patch) => needsWork(target, patch));
   const rooms = findUsedRooms(target.image.modules, target.read);
-  if (unfinished.length + interrupted.length + rooms.length === 0) return undefined;
+  const files = findOpenFiles(target.pid);
+  if (unfinished.length + interrupted.length + rooms.length + files.length === 0) return undefined;
   const blocked = checkPatchable(target.image);
   if (blocked) return blocked;
   return withStop(context, target, (stop) => {
     const actions = clearRooms(context, target, stop, rooms, options);
+    for (const file of files) {
+      const left = closeFile({ context, target, stop }, file);
+      actions.push(left ? left.detail : "closed the file of an interrupted apply");
+    }
     for (const range of unfinished) {
       const left = removeMemory({ context, target, stop, range, entries: [] });
       actions.push(left ? left.detail : "freed memory that an interrupted apply had mapped");

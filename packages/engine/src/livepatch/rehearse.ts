@@ -107,7 +107,7 @@ function rehearseOn(context: Context, pid: number): void {
     const thread = stop.threads[0];
     if (room === undefined || thread === undefined) return;
     for (let round = 0; round < CALLS; round++) {
-      sendThread(stop, memory, thread, room.address, new InjectedCode(calls));
+      sendThread(stop, memory, thread, room, room.address, new InjectedCode(calls));
       clearRoom(stop, memory, room, thread);
     }
   } finally {

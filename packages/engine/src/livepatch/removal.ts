@@ -10,7 +10,7 @@ import { addressBytes } from "../elf/file.ts";
 import { type InjectedCall, SYSCALL } from "../process/injected-call.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
-import { injectCalls, leaveRoom, roomSizeFor } from "./injection.ts";
+import { injectCalls, isAllBusy, leaveRoom, roomSizeFor } from "./injection.ts";
 import { type LedgerEntry, toHex } from "./ledger.ts";
 import { findSpareRoom, ROOM_MARK, type SpareRoom } from "./spare-room.ts";
 import {
@@ -27,6 +27,8 @@ const PAGE_SIZE = 4096;
 const MADV_DONTNEED = 4;
 /** Calls of one injection; more pages take several. */
 const CALLS_MAX = 12;
+/** Fewer where they keep a thread from its work. */
+const BUSY_CALLS_MAX = 2;
 const NAME = `${ROOM_MARK}removal`;
 
 /** Unmaps `range` and drops the private copies of the pages that hold `entries`. */
@@ -38,44 +40,58 @@ export function removeMemory(request: {
   readonly entries: readonly LedgerEntry[];
 }): Refusal | undefined {
   const { target, range } = request;
-  const drop = { number: SYSCALL.madvise, args: [0, 0, 0] };
-  const size = roomSizeFor(
-    Array.from({ length: CALLS_MAX }, () => drop),
-    NAME,
-  );
-  const room = findSpareRoom(target.image.modules, target.read, size);
-  if (room === undefined) {
-    return refuse(
-      "no-room-for-call",
-      `no module of ${describe(target.image)} has ${size} unused bytes behind its code`,
-      "the hotpatch is no longer in use; its memory is freed when the process ends",
-    );
-  }
+  const room = findRoom(target);
+  if (isRefusal(room)) return room;
   const calls = pagesToDrop(target, request.entries, room).map((page) => ({
     number: SYSCALL.madvise,
     args: [page, PAGE_SIZE, MADV_DONTNEED],
   }));
-  const unmap = { number: SYSCALL.munmap, args: [range.start, range.end - range.start] };
   const file = openBehind(target, range.start);
   try {
     // While we hold the file, the thread that unmaps its last page does not have to free it. (It is
     // never truncated: processes that were forked from this one may map it, too.)
-    return unmapRange(request, room, [...calls, unmap]);
+    return runInBatches(request, room, [...calls, ...unmapping(request)], () => {
+      return !readMappings(target.pid).some((mapping) => mapping.start === range.start);
+    });
   } finally {
     if (file !== undefined) closeSync(file);
   }
 }
 
-function unmapRange(
-  request: Parameters<typeof removeMemory>[0],
-  room: SpareRoom,
-  calls: readonly InjectedCall[],
+/** Has the process close a file of a hotpatch that a killed command left open. */
+export function closeFile(
+  request: { readonly context: Context; readonly target: Target; readonly stop: ThreadStop },
+  descriptor: number,
 ): Refusal | undefined {
-  // The unmapping comes last: when the memory is gone, everything before it is done.
-  return runInBatches(request, room, calls, () => {
-    const { start } = request.range;
-    return !readMappings(request.target.pid).some((mapping) => mapping.start === start);
-  });
+  const room = findRoom(request.target);
+  if (isRefusal(room)) return room;
+  return runInBatches(request, room, [{ number: SYSCALL.close, args: [descriptor] }], () => true);
+}
+
+function findRoom(target: Target): SpareRoom | Refusal {
+  const drop = { number: SYSCALL.madvise, args: [0, 0, 0] };
+  const calls = Array.from({ length: CALLS_MAX }, () => drop);
+  const size = roomSizeFor(calls, NAME);
+  return (
+    findSpareRoom(target.image.modules, target.read, size) ??
+    refuse(
+      "no-room-for-call",
+      `no module of ${describe(target.image)} has ${size} unused bytes behind its code`,
+      "the hotpatch is no longer in use; its memory is freed when the process ends",
+    )
+  );
+}
+
+/**
+ * One call a mapping, the ledger's last: should we be killed in between, the next command reads
+ * from it what to do, and when it is gone, everything before it is done.
+ */
+function unmapping({ target, range }: Parameters<typeof removeMemory>[0]): InjectedCall[] {
+  return readMappings(target.pid)
+    .filter((mapping) => isOurMapping(mapping))
+    .filter((mapping) => mapping.start >= range.start && mapping.end <= range.end)
+    .reverse()
+    .map(({ start, end }) => ({ number: SYSCALL.munmap, args: [start, end - start] }));
 }
 
 /** The file of our own memory at `start`, or undefined where something else is mapped there now. */
@@ -92,9 +108,10 @@ function runInBatches(
   unmapped: () => boolean,
 ): Refusal | undefined {
   const { context, target, stop } = request;
-  for (let at = 0; at < calls.length; at += CALLS_MAX) {
-    const batch = calls.slice(at, at + CALLS_MAX);
-    const last = at + CALLS_MAX >= calls.length;
+  const size = isAllBusy(stop) ? BUSY_CALLS_MAX : CALLS_MAX;
+  for (let at = 0; at < calls.length; at += size) {
+    const batch = calls.slice(at, at + size);
+    const last = at + size >= calls.length;
     const thread = injectCalls({
       stop,
       memory: target.memory,
@@ -105,7 +122,8 @@ function runInBatches(
       pause: () => context.libc.sleepMicroseconds(50),
     });
     if (isRefusal(thread)) return thread;
-    leaveRoom(context, stop, target.memory, room, thread);
+    const inside = leaveRoom(context, stop, target.memory, room, thread);
+    if (inside) return inside;
   }
   return undefined;
 }

@@ -39,8 +39,6 @@ const SIGTRAP = 5;
 const SYSCALL_SIZE = 2;
 /** Each round seizes the threads that were born in the one before. */
 const ROUNDS_MAX = 50;
-/** About 100 microseconds; a processor that is interrupted answers within half of that. */
-const POLLS_OF_BUSY_THREADS = 300;
 
 const SETTLE_MICROSECONDS = 200;
 const GIVE_UP_MS = 50;
@@ -236,9 +234,10 @@ export class ThreadStop {
   }
 
   #stopWave(wave: readonly Thread[], deadline: number, check: ThreadCheck): StopOutcome {
+    this.#libc.setAlarm(Math.max(0, deadline - performance.now()));
+    this.#alarmIsSet = true;
     for (const thread of wave) this.#interrupt(thread);
-    const busy = wave[0]?.busy === true;
-    return this.#collect(wave, deadline, check, busy ? POLLS_OF_BUSY_THREADS : 0);
+    return this.#collect(wave, deadline, check);
   }
 
   #interrupt(thread: Thread): void {
@@ -247,31 +246,23 @@ export class ThreadStop {
   }
 
   /**
-   * Waits for the stops. A busy thread is stopped within microseconds by an interrupt, so its
-   * state is polled: falling asleep and waking up would take longer. Sleeping threads need a
-   * processor to stop, perhaps ours, so we sleep, until the alarm at the deadline.
+   * Waits for the stops, asleep until the alarm at the deadline: a thread needs a processor to
+   * stop, perhaps ours, and asking for its state meanwhile only contends for its locks.
    */
-  #collect(wave: readonly Thread[], deadline: number, check: ThreadCheck, polls = 0): StopOutcome {
-    for (let round = 0; ; round++) {
-      if (round === polls) this.#setAlarm(deadline);
+  #collect(wave: readonly Thread[], deadline: number, check: ThreadCheck): StopOutcome {
+    for (;;) {
       let slowest = 0;
       for (const thread of wave) {
         if (thread.state !== "interrupting") continue;
-        if (!this.#poll(thread, round < polls ? WNOHANG : 0)) slowest = thread.tid;
+        if (!this.#poll(thread, 0)) slowest = thread.tid;
       }
       if (slowest === 0) break;
-      if (round < polls || performance.now() < deadline) continue;
+      if (performance.now() < deadline) continue;
       if (!this.#dropEnded(wave)) return deadlineOf(slowest);
     }
     return this.#examineAll(wave, check);
   }
 
-  #setAlarm(deadline: number): void {
-    this.#libc.setAlarm(Math.max(0, deadline - performance.now()));
-    this.#alarmIsSet = true;
-  }
-
-  /** Setting and cancelling takes 6 microseconds each, so only where it is needed. */
   #cancelAlarm(): void {
     if (this.#alarmIsSet) this.#libc.cancelAlarm();
     this.#alarmIsSet = false;
