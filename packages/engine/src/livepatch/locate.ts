@@ -47,7 +47,9 @@ export function readFacts(pid: number): ProcessFacts | Refusal {
       tracer: Number(field("TracerPid")),
       seccomp: Number(field("Seccomp")),
     };
-    if (facts.state === "Z" || facts.state === "X") return gone(pid);
+    if (facts.state === "Z" || facts.state === "X") {
+      return Number(field("Threads")) > 1 ? headless(pid, facts.command) : gone(pid);
+    }
     return { ...facts, executable: readlinkSync(`/proc/${pid}/exe`) };
   } catch (error) {
     return refuseByErrno(pid, error);
@@ -132,6 +134,14 @@ export function listProcessIds(): number[] {
 
 export const gone = (pid: number): Refusal =>
   refuse("process-gone", `process ${pid} does not exist`, "list what runs with: suture ps");
+
+/** A first thread that ended before the others takes /proc/PID/maps, mem and exe with it. */
+const headless = (pid: number, command: string): Refusal =>
+  refuse(
+    "unsupported-process",
+    `${describe({ pid, command })} goes on without its first thread, which has ended`,
+    "update it the traditional way: install the fixed package and restart it",
+  );
 
 /** Turns the errors that a vanished or foreign process gives into refusals; throws others. */
 export function refuseByErrno(pid: number, error: unknown): Refusal {

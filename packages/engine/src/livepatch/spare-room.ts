@@ -28,9 +28,10 @@ export function findSpareRoom(
   size: number,
 ): SpareRoom | undefined {
   for (const room of rooms(modules)) {
-    if (room.size < size) continue;
-    const found = { address: room.address, size };
-    if (readMemory(room.address, size)?.every((byte) => byte === 0) === true) return found;
+    // At the page's very end: right behind the vdso's code stand its section headers.
+    const address = virtualAddr(Math.floor((room.address + room.size - size) / 16) * 16);
+    if (address < room.address) continue;
+    if (readMemory(address, size)?.every((byte) => byte === 0) === true) return { address, size };
   }
   return undefined;
 }
@@ -40,9 +41,10 @@ export function findUsedRooms(
   modules: readonly LoadedModule[],
   readMemory: ReadMemory,
 ): SpareRoom[] {
-  return rooms(modules).filter(({ address }) => {
-    const mark = readMemory(address, ROOM_MARK.length);
-    return mark !== undefined && Buffer.from(mark).toString("latin1") === ROOM_MARK;
+  return rooms(modules).flatMap(({ address, size }) => {
+    const bytes = readMemory(address, size);
+    const at = bytes === undefined ? -1 : Buffer.from(bytes).indexOf(ROOM_MARK, 0, "latin1");
+    return at < 0 ? [] : [{ address: virtualAddr(address + at), size: size - at }];
   });
 }
 

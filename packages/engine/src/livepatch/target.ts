@@ -87,7 +87,8 @@ export function openMemory(context: Context, pid: number): ProcessMemory | Refus
   try {
     return new ProcessMemory(context.libc, pid);
   } catch (error) {
-    return refuseByErrno(pid, error);
+    const facts = readFacts(pid);
+    return isRefusal(facts) ? facts : refuseByErrno(pid, error);
   }
 }
 
