@@ -14,7 +14,7 @@ export const DIGEST_SIZE = 32;
 
 /** Fills in the digest of a file that has an empty one. Throws FormatError where it has none. */
 export function sealHotpatch(bytes: Uint8Array): Uint8Array {
-  const sealed = bytes.slice();
+  const sealed = Uint8Array.from(bytes); // A Buffer's slice would be no copy.
   const at = digestOffset(sealed);
   sealed.set(digestOf(sealed, at), at);
   return sealed;
