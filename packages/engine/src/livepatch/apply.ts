@@ -71,7 +71,8 @@ export function applyToTarget(
     const switched =
       writeMemory(context, target, plan) ?? switchTo(context, target, stop, plan, options);
     // The check saw that no thread was inside; else the one that made the call still may be.
-    if (isRefusal(switched)) leaveRoom(context, stop, target.memory, plan.room, caller);
+    if (isRefusal(switched))
+      leaveRoom(() => context.libc.sleepMicroseconds(200), stop, target.memory, plan.room, caller);
     else target.memory.write(plan.room.address, new Uint8Array(plan.room.size));
     if (isRefusal(switched)) {
       const { entries } = plan.ledger;

@@ -12,7 +12,6 @@ import {
   redirect,
   returnPoint,
 } from "../process/injected-call.ts";
-import type { Libc } from "../process/libc.ts";
 import type { ProcessMemory } from "../process/memory.ts";
 import type { Thread } from "../process/thread.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
@@ -43,7 +42,7 @@ export function injectCalls(request: {
   readonly done: () => boolean;
   readonly pause: () => void;
 }): Thread | Refusal {
-  const { stop, memory, room, done, pause } = request;
+  const { stop, memory, room, pause } = request;
   const name = new TextEncoder().encode(`${request.name}\0`);
   if (!memory.write(room.address, name)) {
     return failed(stop.pid, "its code could not be written");
@@ -54,18 +53,42 @@ export function injectCalls(request: {
     stop.sortByActivity();
     for (const thread of byActivity(stop.threads)) {
       if (!sendThread(stop, memory, thread, room, at, code)) continue;
-      const deadline = performance.now() + INJECTED_CALL_MS;
-      while (!done()) {
-        if (performance.now() > deadline) return failed(stop.pid, "it made the calls in vain");
-        stop.pump();
-        pause();
-      }
-      return thread;
+      return awaitEffect(request, thread);
     }
     pause();
     stop.seize(); // All threads, where the one that was kept is of no use.
   }
+  memory.write(room.address, new Uint8Array(room.size));
   return failed(stop.pid, "no thread could be used for it");
+}
+
+/** Waits for what the calls do. Without it, the room is cleared again. */
+function awaitEffect(
+  request: {
+    readonly stop: ThreadStop;
+    readonly memory: ProcessMemory;
+    readonly room: SpareRoom;
+    readonly done: () => boolean;
+    readonly pause: () => void;
+  },
+  thread: Thread,
+): Thread | Refusal {
+  const { stop, memory, room, pause } = request;
+  const deadline = performance.now() + INJECTED_CALL_MS;
+  while (!request.done()) {
+    if (stop.threads.every(({ state }) => state === "gone")) {
+      return refuse("process-gone", `process ${stop.pid} ended meanwhile`, "nothing to do");
+    }
+    if (performance.now() > deadline) {
+      return (
+        leaveRoom(pause, stop, memory, room, thread) ??
+        failed(stop.pid, "it made the calls in vain")
+      );
+    }
+    stop.pump();
+    pause();
+  }
+  return thread;
 }
 
 /**
@@ -73,7 +96,7 @@ export function injectCalls(request: {
  * top of it may take long; then the bytes stay, where they do no harm.
  */
 export function leaveRoom(
-  context: { readonly libc: Libc },
+  pause: () => void,
   stop: ThreadStop,
   memory: ProcessMemory,
   room: SpareRoom,
@@ -83,7 +106,7 @@ export function leaveRoom(
   while (!clearRoom(stop, memory, room, thread)) {
     if (performance.now() > until) return failed(stop.pid, "a signal handler runs on top of one");
     stop.pump();
-    context.libc.sleepMicroseconds(200);
+    pause();
   }
   return undefined;
 }
@@ -136,7 +159,7 @@ export function sendThread(
     goOn !== undefined &&
     !isInside(room, thread.registers.rip) &&
     thread.signal === 0 &&
-    !stop.signals.hasPendingSignal(thread.tid) &&
+    !stop.signals.hasDeliverableSignal(thread.tid) &&
     !stop.signals.isInRestartableSequence(thread.tid)
   ) {
     code.complete(thread.registers, goOn);

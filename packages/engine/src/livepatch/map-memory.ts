@@ -52,7 +52,13 @@ function callTwice(
   const [descriptor] = opened();
   if (isRefusal(caller) || descriptor === undefined) return caller;
   context.faultPoint("file-created");
-  const inside = leaveRoom(context, stop, target.memory, plan.room, caller);
+  const inside = leaveRoom(
+    () => context.libc.sleepMicroseconds(200),
+    stop,
+    target.memory,
+    plan.room,
+    caller,
+  );
   if (inside) return inside;
   const done = () => !opened().includes(descriptor) && isAllMapped(target, plan);
   return inject(context, target, stop, plan, plan.mapFile(descriptor), done);

@@ -122,7 +122,13 @@ function runInBatches(
       pause: () => context.libc.sleepMicroseconds(50),
     });
     if (isRefusal(thread)) return thread;
-    const inside = leaveRoom(context, stop, target.memory, room, thread);
+    const inside = leaveRoom(
+      () => context.libc.sleepMicroseconds(200),
+      stop,
+      target.memory,
+      room,
+      thread,
+    );
     if (inside) return inside;
   }
   return undefined;

@@ -23,6 +23,13 @@ export class SignalState {
     );
   }
 
+  /** True when a signal waits that the thread does not block. */
+  hasDeliverableSignal(tid: number): boolean {
+    if (!this.hasPendingSignal(tid)) return false;
+    const masks = readSignalMasks(this.#pid, tid);
+    return masks === undefined || (masks.pending & ~masks.blocked) !== 0n;
+  }
+
   /**
    * True when the stopped thread is inside a restartable sequence (rseq(2)): moved away, it would
    * go on without the protection that the sequence relies on.

@@ -55,6 +55,7 @@ export class ThreadStop {
   readonly #known = new Map<number, Thread>();
   readonly #registers = new RegisterPool();
   #alarmIsSet = false;
+  readonly #ended: number[] = [];
   readonly #taskFolder: number;
   readonly #sleeping: Thread[] = [];
   readonly #working: Thread[] = [];
@@ -134,14 +135,13 @@ export class ThreadStop {
 
   /** Stops one thread for an injected call, and nothing else. */
   stopOne(thread: Thread, deadlineMs: number): StopOutcome {
-    const one = [thread];
     this.settle();
-    const outcome = this.#stopWave(one, performance.now() + deadlineMs, NO_CHECK);
+    const outcome = this.#stopWave([thread], performance.now() + deadlineMs, NO_CHECK);
     if (outcome.outcome !== "stopped") this.#giveUp();
     return outcome;
   }
 
-  /** Writes the registers of a stopped thread as its view now holds them. */
+  /** Writes a stopped thread's registers as its view holds them. */
   writeRegisters(thread: Thread): number {
     return this.#libc.ptrace(PTRACE.PTRACE_SETREGS, thread.tid, 0, thread.registers.address);
   }
@@ -184,14 +184,17 @@ export class ThreadStop {
     this.#letGo(PTRACE.PTRACE_DETACH);
     for (const thread of this.threads) {
       if (thread.state !== "running") continue;
-      this.stopOne(thread, RELEASE_MS);
+      this.settle();
+      this.#stopWave([thread], performance.now() + RELEASE_MS, NO_CHECK);
       if (isStopped(thread)) this.#letGoThread(thread, PTRACE.PTRACE_DETACH);
     }
     this.#cancelAlarm();
+    // A thread that ended while it was traced stays until its tracer has asked for its end.
+    for (const tid of this.#ended) this.#libc.waitpid(tid, WNOHANG | WALL);
     closeSync(this.#taskFolder);
   }
 
-  /** Everything goes on; stops that are still to come are awaited for a moment and undone. */
+  /** Everything goes on; stops that are still to come are awaited and undone. */
   #giveUp(): void {
     this.resume();
     const until = performance.now() + GIVE_UP_MS;
@@ -224,7 +227,8 @@ export class ThreadStop {
     // Also a stop that was given up before all were stopped may have interrupted a system call.
     if (!thread.examined && !thread.groupStop) this.#examine(thread, NO_CHECK);
     const listen = thread.groupStop && request === PTRACE.PTRACE_CONT;
-    this.#libc.ptrace(listen ? PTRACE.PTRACE_LISTEN : request, thread.tid, 0, thread.signal);
+    const how = listen ? PTRACE.PTRACE_LISTEN : request;
+    if (this.#libc.ptrace(how, thread.tid, 0, thread.signal) < 0) this.#ended.push(thread.tid);
     thread.signal = 0;
     thread.groupStop = false;
     thread.state = "running";
@@ -243,6 +247,7 @@ export class ThreadStop {
   #interrupt(thread: Thread): void {
     const result = this.#libc.ptrace(PTRACE.PTRACE_INTERRUPT, thread.tid, 0, 0);
     thread.state = result < 0 ? "gone" : "interrupting";
+    if (result < 0) this.#ended.push(thread.tid);
   }
 
   /**
@@ -289,6 +294,7 @@ export class ThreadStop {
       const state = readThreadState(this.pid, thread.tid);
       if (state !== undefined && state !== "Z" && state !== "X") continue;
       thread.state = "gone";
+      this.#ended.push(thread.tid);
       dropped = true;
     }
     return dropped;
