@@ -14,7 +14,7 @@ import { type Job, KILLED_RUN, type Outcome } from "./killed-run.ts";
 import { hotpatchMaps, type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { openWorkshop, type Victim } from "./victim.ts";
 
-const THREADS = ["4"];
+const SLEEPING = ["4"];
 const OLD = "one 1 two 2 three 3";
 const NEW = "one 11 two 22 three 33";
 const NEWER = "one 1 two 222 three 333";
@@ -80,6 +80,8 @@ async function answerOf(victim: Victim): Promise<string> {
 }
 
 interface Scene {
+  /** The victim's arguments. */
+  readonly victim: readonly string[];
   readonly job: (pid: number) => Omit<Job, "lockFolder">;
   /** What is in the process before. */
   readonly prepare: (pid: number) => void;
@@ -105,21 +107,31 @@ function revert(pid: number, id: string): void {
 
 const SCENES: Readonly<Record<string, Scene>> = {
   apply: {
+    victim: SLEEPING,
+    prepare: () => {},
+    job: (pid) => ({ operation: "apply", pid, file: first }),
+    answers: [OLD, NEW],
+  },
+  "apply to a process that never sleeps": {
+    victim: ["0", "busy"],
     prepare: () => {},
     job: (pid) => ({ operation: "apply", pid, file: first }),
     answers: [OLD, NEW],
   },
   revert: {
+    victim: SLEEPING,
     prepare: (pid) => apply(pid, first),
     job: (pid) => ({ operation: "revert", pid, id: "first" }),
     answers: [NEW, OLD],
   },
   "apply of a superseding hotpatch": {
+    victim: SLEEPING,
     prepare: (pid) => apply(pid, first),
     job: (pid) => ({ operation: "apply", pid, file: second }),
     answers: [NEW, NEWER],
   },
   "revert of a superseding hotpatch": {
+    victim: SLEEPING,
     prepare: (pid) => apply(pid, first, second),
     job: (pid) => ({ operation: "revert", pid, id: "second" }),
     answers: [NEWER, OLD],
@@ -141,7 +153,7 @@ function numbered({ steps }: Outcome): Step[] {
 
 /** The steps of one whole run. */
 async function stepsOf(scene: Scene): Promise<Step[]> {
-  const victim = await workshop.start(program, THREADS);
+  const victim = await workshop.start(program, scene.victim);
   scene.prepare(victim.pid);
   const outcome = await mustRun(scene.job(victim.pid));
   expect(await answerOf(victim)).toBe(scene.answers[1]);
@@ -193,7 +205,7 @@ for (const [name, scene] of Object.entries(SCENES)) {
     expect(steps.length).toBeGreaterThan(5);
     for (const step of steps) {
       tried.add(step.step);
-      const victim = await workshop.start(program, THREADS);
+      const victim = await workshop.start(program, scene.victim);
       const before = takeSnapshot(victim.pid);
       scene.prepare(victim.pid);
       await killAt(scene.job(victim.pid), step);
@@ -205,7 +217,7 @@ for (const [name, scene] of Object.entries(SCENES)) {
 
 test("recovery, killed at each step, is finished by the next command", async () => {
   const interrupted = async (): Promise<{ victim: Victim; before: Snapshot }> => {
-    const victim = await workshop.start(program, THREADS);
+    const victim = await workshop.start(program, SLEEPING);
     const before = takeSnapshot(victim.pid);
     apply(victim.pid, first);
     const superseding = { operation: "apply" as const, pid: victim.pid, file: second };
