@@ -143,12 +143,14 @@ interface Step {
   readonly nth: number;
 }
 
-/** Every step with its number of occurrence. */
+/** Every step with its number of occurrence, but for attempts, which are as many as it needs. */
 function numbered({ steps }: Outcome): Step[] {
-  return steps.map((step, index) => ({
-    step,
-    nth: steps.slice(0, index + 1).filter((name) => name === step).length,
-  }));
+  return steps
+    .map((step, index) => ({
+      step,
+      nth: steps.slice(0, index + 1).filter((name) => name === step).length,
+    }))
+    .filter(({ step, nth }) => step !== "before-stop" || nth === 1);
 }
 
 /** The steps of one whole run. */

@@ -71,16 +71,23 @@ export function withTarget<T>(
       const image = readProcessImage(pid, read);
       if (isRefusal(image)) return image;
       const patches = readPatches(image.mappings, read);
-      return work({ pid, memory, image, read, patches });
+      const result = work({ pid, memory, image, read, patches });
+      return (isRefusal(result) ? endOf(pid) : undefined) ?? result;
     } catch (error) {
       // A file of /proc that could not be read: perhaps because the process ended meanwhile.
-      const facts = error instanceof Error && "code" in error ? readFacts(pid) : undefined;
-      if (isRefusal(facts)) return facts;
+      const end = error instanceof Error && "code" in error ? endOf(pid) : undefined;
+      if (end !== undefined) return end;
       throw error;
     } finally {
       memory.close();
     }
   });
+}
+
+/** Whatever fails at a process that has ended fails for that reason. */
+function endOf(pid: number): Refusal | undefined {
+  const facts = readFacts(pid);
+  return isRefusal(facts) && facts.refused === "process-gone" ? facts : undefined;
 }
 
 export function openMemory(context: Context, pid: number): ProcessMemory | Refusal {
