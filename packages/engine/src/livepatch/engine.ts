@@ -85,6 +85,11 @@ export function openEngine(options: EngineOptions = {}): Engine {
     );
   const recover = (pid: number) =>
     withTarget(context, pid, (target) => recoverTarget(context, target, settings({}, pid)));
+  /** Memory that could not be freed at once, or what a killed command left. */
+  const recoverUnfinished = (pid: number): void => {
+    const present = readStatus(context, pid);
+    if (!isRefusal(present) && present.some(({ state }) => state !== "applied")) recover(pid);
+  };
   /** The processes in which a thread was in the way of the undoing. */
   const undoAll = (reports: readonly ApplyReport[], operation: OperationOptions): number[] =>
     reports.flatMap(({ pid, id }) => {
@@ -112,6 +117,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
       const reports: ApplyReport[] = [];
       const keepSuperseded = pids.length > 1;
       for (const pid of pids) {
+        recoverUnfinished(pid);
         const options = { ...kernel, ...settings(operation, pid), keepSuperseded };
         const report = withTarget(context, pid, (target) =>
           applyToTarget(context, target, hotpatch, options),
@@ -127,6 +133,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
       rehearseOnce();
       const reports: RevertReport[] = [];
       for (const pid of pids) {
+        recoverUnfinished(pid);
         const report = revert(pid, id, operation);
         if (isRefusal(report)) return { ...report, pid };
         reports.push(report);

@@ -20,7 +20,7 @@ import { INJECTED_CALL_MS, STOP_DEADLINE_MS } from "./limits.ts";
 import type { SpareRoom } from "./spare-room.ts";
 
 const ROUNDS_MAX = 20;
-const LEAVE_ROOM_MS = 100;
+const LEAVE_ROOM_MS = 2000;
 const SIGNAL_FRAME_SEARCH_SIZE = 4096;
 
 /** The room that `calls` need, with a C string before them. */
@@ -167,8 +167,17 @@ export function sendThread(
   }
   if (sent) {
     thread.lastPlace = { pc: thread.registers.rip, stackPointer: thread.registers.rsp };
+    const before = thread.registers.copy();
     redirect(thread.registers, at);
     stop.writeRegisters(thread);
+    // A signal that came meanwhile has to see the system call that it interrupts.
+    if (stop.signals.hasDeliverableSignal(thread.tid)) {
+      thread.registers.restore(before);
+      stop.writeRegisters(thread);
+      sent = false;
+    } else {
+      thread.mended = false;
+    }
   }
   stop.resume();
   return sent;

@@ -165,9 +165,7 @@ export const encodedSizeMax = (calls: readonly InjectedCall[]): number =>
 /** Points the stopped thread at the code. orig_rax = -1: there is no call left to restart. */
 export function redirect(registers: RegisterView, to: VirtualAddr): void {
   registers.set("rip", to);
-  const field = USER_REGS.orig_rax * 2;
-  registers.words[field] = 0xffff_ffff;
-  registers.words[field + 1] = 0xffff_ffff;
+  registers.set("orig_rax", -1);
 }
 
 function moveNumber(code: number[], register: number, value: number): void {

@@ -78,10 +78,20 @@ export class RegisterView {
     return (BigInt(this.words[at + 1] as number) << 32n) | BigInt(this.words[at] as number);
   }
 
+  /** Writes an address or a small number; negative ones in two's complement. */
   set(name: RegisterName, value: number): void {
     const at = USER_REGS[name] * 2;
     this.words[at] = value >>> 0;
     this.words[at + 1] = Math.floor(value / 2 ** 32) >>> 0;
+  }
+
+  /** A copy of all fields, for `restore`. */
+  copy(): Uint32Array {
+    return this.words.slice();
+  }
+
+  restore(copy: Uint32Array): void {
+    this.words.set(copy);
   }
 
   /** Writes the 17 registers of DWARF numbering into `into`; NaN for what is no address. */

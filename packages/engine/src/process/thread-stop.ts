@@ -42,7 +42,7 @@ const ROUNDS_MAX = 50;
 
 const SETTLE_MICROSECONDS = 200;
 const GIVE_UP_MS = 50;
-const RELEASE_MS = 20;
+const RELEASE_MS = 2000;
 
 const NO_CHECK: ThreadCheck = { check: () => true };
 
@@ -226,6 +226,7 @@ export class ThreadStop {
   #letGoThread(thread: Thread, request: number): void {
     // Also a stop that was given up before all were stopped may have interrupted a system call.
     if (!thread.examined && !thread.groupStop) this.#examine(thread, NO_CHECK);
+    if (thread.mended) this.#leaveInterrupted(thread);
     const listen = thread.groupStop && request === PTRACE.PTRACE_CONT;
     const how = listen ? PTRACE.PTRACE_LISTEN : request;
     if (this.#libc.ptrace(how, thread.tid, 0, thread.signal) < 0) this.#ended.push(thread.tid);
@@ -319,9 +320,19 @@ export class ThreadStop {
     const { registers } = thread;
     registers.set("rip", registers.rip - SYSCALL_SIZE);
     registers.set("rax", registers.signed("orig_rax"));
-    const field = 15 * 2; // orig_rax = -1: no system call is to be restarted by the kernel.
-    registers.words[field] = 0xffff_ffff;
-    registers.words[field + 1] = 0xffff_ffff;
+    registers.set("orig_rax", -1); // No system call is to be restarted by the kernel.
+    thread.mended = true;
+    this.writeRegisters(thread);
+  }
+
+  /** A signal that came during the stop interrupts the call after all: EINTR as without us. */
+  #leaveInterrupted(thread: Thread): void {
+    const { registers } = thread;
+    thread.mended = false;
+    if (!this.signals.interruptedByCaught(thread.tid, 0)) return;
+    registers.set("rip", registers.rip + SYSCALL_SIZE);
+    registers.set("orig_rax", registers.signed("rax"));
+    registers.set("rax", -ERRNO.EINTR);
     this.writeRegisters(thread);
   }
 
@@ -358,6 +369,7 @@ export class ThreadStop {
       lastPlace: undefined,
       groupStop: false,
       examined: false,
+      mended: false,
     };
     if (state === undefined) return 0;
     this.#known.set(tid, thread);
@@ -383,6 +395,7 @@ export class ThreadStop {
     const event = status >> 16;
     thread.state = "stopped";
     thread.examined = false;
+    thread.mended = false;
     thread.groupStop = event === PTRACE_EVENT_STOP && signal !== SIGTRAP;
     thread.signal = event === 0 ? signal : 0;
     return true;

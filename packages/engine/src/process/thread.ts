@@ -16,6 +16,8 @@ export interface Thread {
   groupStop: boolean;
   /** True when its registers are read and an interrupted system call is mended. */
   examined: boolean;
+  /** True when an interrupted system call will be executed again. */
+  mended: boolean;
 }
 
 export type StopOutcome =
