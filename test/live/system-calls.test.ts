@@ -36,6 +36,7 @@ function hotpatchFor(binary: string): Hotpatch {
 function cycle(pids: readonly number[], binary = calls): void {
   for (const report of [engine.apply(pids, hotpatchFor(binary)), engine.revert(pids, "calls")]) {
     if (isRefusal(report)) throw new Error(`${report.pid}: ${report.refused}: ${report.detail}`);
+    for (const done of report) expect(done).not.toHaveProperty("memoryLeft");
   }
 }
 
