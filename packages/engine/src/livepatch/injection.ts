@@ -177,6 +177,7 @@ export function sendThread(
       sent = false;
     } else {
       thread.mended = false;
+      thread.restartAt = goOn?.rip;
     }
   }
   stop.resume();

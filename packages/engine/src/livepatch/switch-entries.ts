@@ -4,6 +4,8 @@
  * Between the first interrupt and the last resume nothing is allocated on purpose, no file is
  * opened and nothing is decided that could have been decided before.
  */
+import type { Thread } from "../process/thread.ts";
+import { readThreadState } from "../process/thread-files.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import { type Refusal, refuse } from "../refusals.ts";
 import type { EntryWriter } from "./jumps.ts";
@@ -12,6 +14,7 @@ import type { Conflict, StackCheck } from "./safety.ts";
 import type { Context } from "./target.ts";
 
 const TOUCHED_MAX = 4;
+const RESTART_MS = 20;
 
 export interface SwitchReport {
   /** From the first interrupt to the last thread's going on, in microseconds. */
@@ -44,7 +47,7 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
     stop.settle();
     touch(stop, check);
     check.conflicts.length = 0;
-    const caller = request.keepCaller ? stop.chooseCaller() : undefined;
+    const caller = request.keepCaller ? chooseCaller(stop) : undefined;
     context.faultPoint("before-stop");
     const begin = performance.now();
     const outcome = stop.stop({ deadlineMs: STOP_DEADLINE_MS, check });
@@ -54,6 +57,7 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
       context.faultPoint("switched");
       const threads = stop.detach(caller) + (caller ? 1 : 0);
       const stopUs = (performance.now() - begin) * 1000;
+      awaitRestarted(context, stop);
       context.faultPoint("resumed");
       if (!written) return notWritten(request.process);
       return { stopUs, threads, attempts };
@@ -91,6 +95,23 @@ function touch(stop: ThreadStop, check: StackCheck): void {
   }
 }
 
+/** Waits until threads are asleep again in the calls that the stop interrupted. */
+function awaitRestarted({ libc }: Context, stop: ThreadStop): void {
+  const until = performance.now() + RESTART_MS;
+  for (const { tid, restartAt } of stop.threads) {
+    if (restartAt === undefined) continue;
+    while (readThreadState(stop.pid, tid) === "R" && performance.now() < until) {
+      libc.sleepMicroseconds(50);
+    }
+  }
+}
+
+/** A thread that an injected call may use afterwards: one that sleeps, if there is any. */
+function chooseCaller({ threads }: ThreadStop): Thread | undefined {
+  const running = threads.filter((thread) => thread.state === "running");
+  return running.find((thread) => !thread.busy) ?? running[0];
+}
+
 /** Waits while signals are handed on to the seized threads. */
 export function waitMs(context: Context, stop: ThreadStop, milliseconds: number): void {
   const until = performance.now() + milliseconds;
@@ -112,6 +133,13 @@ function writeAll({ writer, undo, context }: SwitchRequest): boolean {
 }
 
 function inTheWay(process: string, conflicts: readonly Conflict[]): Refusal {
+  if (conflicts.length === 0) {
+    return refuse(
+      "threads-did-not-stop",
+      `${process}: a thread did not get back to its system call in time`,
+      "try again when the machine is less busy",
+    );
+  }
   const who = conflicts
     .map(({ tid, function: name, certain }) =>
       certain ? `thread ${tid} is in ${name}` : `thread ${tid} may be in ${name}`,

@@ -12,15 +12,15 @@
  *
  * Two things must not be seen by the process (ptrace(2), signal(7)):
  *
- * - Some system calls return EINTR when their thread is stopped, without any signal (epoll_wait,
- *   semop, io_getevents, sockets with a timeout). Such a call is executed again: the instruction
- *   pointer goes back over the `syscall` instruction. Where a signal is pending that the process
- *   catches, EINTR is what the process would have seen without us, and it stays.
+ * - Some system calls return EINTR when their thread is stopped, without any signal. Such a call is
+ *   executed again (interrupted-call.ts), unless a signal is pending that the process catches: then
+ *   EINTR is what the process would have seen without us, and it stays.
  * - A signal that arrives at a traced thread stops it and waits for the tracer. It is handed on
  *   when the thread goes on. Signals that are ignored would have interrupted nothing, so they
  *   count as none.
  */
 import { closeSync, openSync } from "node:fs";
+import { executeAgain, interruptAgain } from "./interrupted-call.ts";
 import {
   ERRNO,
   type Libc,
@@ -36,7 +36,6 @@ import type { SeizeOutcome, StopOutcome, Thread, ThreadCheck } from "./thread.ts
 import { listThreads, readThreadState } from "./thread-files.ts";
 
 const SIGTRAP = 5;
-const SYSCALL_SIZE = 2;
 /** Each round seizes the threads that were born in the one before. */
 const ROUNDS_MAX = 50;
 
@@ -125,10 +124,7 @@ export class ThreadStop {
     this.#letGo(PTRACE.PTRACE_CONT);
   }
 
-  /**
-   * A short sleep before a stop: an interrupt sent straight out of other work was measured to take
-   * 50 microseconds, and 20 after this.
-   */
+  /** A short sleep before a stop: an interrupt out of other work took 50 us, and 20 after this. */
   settle(): void {
     this.#libc.sleepMicroseconds(SETTLE_MICROSECONDS);
   }
@@ -168,12 +164,6 @@ export class ThreadStop {
     const count = this.#letGo(PTRACE.PTRACE_DETACH, keep);
     if (keep !== undefined && isStopped(keep)) this.#letGoThread(keep, PTRACE.PTRACE_CONT);
     return count;
-  }
-
-  /** A thread that an injected call may use: one that sleeps, if there is any. */
-  chooseCaller(): Thread | undefined {
-    const running = this.threads.filter((thread) => thread.state === "running");
-    return running.find((thread) => !thread.busy) ?? running[0];
   }
 
   /**
@@ -251,10 +241,7 @@ export class ThreadStop {
     if (result < 0) this.#ended.push(thread.tid);
   }
 
-  /**
-   * Waits for the stops, asleep until the alarm at the deadline: a thread needs a processor to
-   * stop, perhaps ours, and asking for its state meanwhile only contends for its locks.
-   */
+  /** Waits for the stops, asleep: polling only contends for the threads' locks. */
   #collect(wave: readonly Thread[], deadline: number, check: ThreadCheck): StopOutcome {
     for (;;) {
       let slowest = 0;
@@ -309,30 +296,27 @@ export class ThreadStop {
       thread.state = "gone";
       return true;
     }
+    // Not yet back in the system call that an earlier stop took it out of: a signal would miss it.
+    if (thread.restartAt === registers.rip && registers.signed("orig_rax") < 0) return false;
+    thread.restartAt = undefined;
     if (registers.signed("rax") === -ERRNO.EINTR && registers.signed("orig_rax") >= 0) {
       const caught = this.signals.interruptedByCaught(thread.tid, thread.signal);
-      if (!caught) this.#executeAgain(thread);
+      if (!caught) {
+        executeAgain(registers);
+        thread.mended = true;
+        thread.restartAt = registers.rip;
+        this.writeRegisters(thread);
+      }
     }
     return check.check(thread);
   }
 
-  #executeAgain(thread: Thread): void {
-    const { registers } = thread;
-    registers.set("rip", registers.rip - SYSCALL_SIZE);
-    registers.set("rax", registers.signed("orig_rax"));
-    registers.set("orig_rax", -1); // No system call is to be restarted by the kernel.
-    thread.mended = true;
-    this.writeRegisters(thread);
-  }
-
   /** A signal that came during the stop interrupts the call after all: EINTR as without us. */
   #leaveInterrupted(thread: Thread): void {
-    const { registers } = thread;
     thread.mended = false;
     if (!this.signals.interruptedByCaught(thread.tid, 0)) return;
-    registers.set("rip", registers.rip + SYSCALL_SIZE);
-    registers.set("orig_rax", registers.signed("rax"));
-    registers.set("rax", -ERRNO.EINTR);
+    thread.restartAt = undefined;
+    interruptAgain(thread.registers);
     this.writeRegisters(thread);
   }
 
@@ -370,6 +354,7 @@ export class ThreadStop {
       groupStop: false,
       examined: false,
       mended: false,
+      restartAt: undefined,
     };
     if (state === undefined) return 0;
     this.#known.set(tid, thread);

@@ -18,6 +18,8 @@ export interface Thread {
   examined: boolean;
   /** True when an interrupted system call will be executed again. */
   mended: boolean;
+  /** Where it has to execute a system call again, until it is seen to have done so. */
+  restartAt: VirtualAddr | undefined;
 }
 
 export type StopOutcome =
