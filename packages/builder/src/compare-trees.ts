@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, realpath, rename } from "node:fs/promises";
 import { join } from "node:path";
+import type { BuildRoot } from "./build-root.ts";
 import type { ChangedFile } from "./changed-files.ts";
 import {
   type ChangedUnit,
@@ -28,6 +29,8 @@ export interface TreePair {
   /** Where objects are put. */
   readonly scratch: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where compilers run; on the machine itself unless given. */
+  readonly buildRoot?: BuildRoot | undefined;
   /** Where objects are kept for the next build; `fixDigest` stands for the content of the fix. */
   readonly objectCache?: { readonly folder: string; readonly fixDigest: string };
 }
@@ -91,7 +94,7 @@ export async function compileBoth(
     const object = objectPath(trees, { unit, side });
     if (existsSync(object)) return parseElf(await readFile(object));
     const unfinished = `${object}.${process.pid}`;
-    const place = { recordedRoot: trees.root, root, env };
+    const place = { recordedRoot: trees.root, root, env, buildRoot: trees.buildRoot };
     const result = await compileUnit(unit.command, place, unfinished);
     if (result.code !== 0) return { refused: unit.name, detail: failureText(result) };
     await rename(unfinished, object);

@@ -10,9 +10,10 @@
  * -g gives the differ the types; it changes no code.
  */
 import { resolve } from "node:path";
+import type { BuildRoot } from "./build-root.ts";
 import type { CompileCommand } from "./compiler-arguments.ts";
 import { compileTimeoutMs } from "./limits.ts";
-import { type CommandResult, runCommand } from "./run-command.ts";
+import { type CommandOptions, type CommandResult, runCommand } from "./run-command.ts";
 
 export interface CompilePlace {
   /** Where the tree stood when the command was recorded. */
@@ -20,6 +21,8 @@ export interface CompilePlace {
   /** Where the tree to compile stands; may be the same. */
   readonly root: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where compilers run; on the machine itself unless given. */
+  readonly buildRoot?: BuildRoot | undefined;
 }
 
 const sectionOptions = ["-ffunction-sections", "-fdata-sections", "-fno-lto", "-Wno-error", "-g"];
@@ -41,7 +44,7 @@ export async function compileUnit(
     "-o",
     object,
   ];
-  return runCommand(argv, { cwd: moved.directory, env: place.env, timeoutMs: compileTimeoutMs });
+  return runCommand(argv, runOptions(moved, place));
 }
 
 /**
@@ -54,11 +57,17 @@ export async function readDependencies(
 ): Promise<readonly string[] | undefined> {
   const moved = moveCommand(command, place);
   const argv = [moved.compiler, ...moved.options, "-w", "-M", moved.file];
-  const options = { cwd: moved.directory, env: place.env, timeoutMs: compileTimeoutMs };
-  const result = await runCommand(argv, options);
+  const result = await runCommand(argv, runOptions(moved, place));
   if (result.code !== 0) return undefined;
   return parseMakeRule(result.stdout).map((path) => resolve(moved.directory, path));
 }
+
+const runOptions = ({ directory }: CompileCommand, place: CompilePlace): CommandOptions => ({
+  cwd: directory,
+  env: place.env,
+  buildRoot: place.buildRoot,
+  timeoutMs: compileTimeoutMs,
+});
 
 /** The prerequisites of one make rule: words behind the colon, with escaped blanks and `$$`. */
 export function parseMakeRule(rule: string): readonly string[] {
@@ -97,8 +106,9 @@ const mapOptions = ({ recordedRoot, root }: CompilePlace): readonly string[] =>
 /** The first line of `CC --version`. */
 export async function compilerVersion(
   compiler: string,
-  env: Readonly<Record<string, string | undefined>>,
+  { env, buildRoot }: Pick<CompilePlace, "env" | "buildRoot">,
 ): Promise<string> {
-  const { stdout } = await runCommand([compiler, "--version"], { env: { ...env, LC_ALL: "C" } });
+  const options = { env: { ...env, LC_ALL: "C" }, buildRoot };
+  const { stdout } = await runCommand([compiler, "--version"], options);
   return stdout.split("\n")[0] || compiler;
 }

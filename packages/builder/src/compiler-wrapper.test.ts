@@ -25,8 +25,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 /** Runs a command in the folder under a wrapper and gives what was compiled. */
 async function record(argv: readonly string[], path?: string): Promise<readonly CompileCommand[]> {
   const wrapper = await createCompilerWrapper(join(folder, "wrapper dir's"), {
-    ...process.env,
-    ...(path !== undefined && { PATH: path }),
+    env: { ...process.env, ...(path !== undefined && { PATH: path }) },
   });
   const result = await runCommand(argv, { cwd: folder, env: wrapper.env });
   expect(result).toMatchObject({ code: 0 });
@@ -95,7 +94,7 @@ test("only compilers that are on PATH are there", async () => {
   mkdirSync(programs);
   for (const name of ["sh", "mktemp"]) symlinkSync(`/bin/${name}`, join(programs, name));
   symlinkSync("/bin/true", join(programs, "clang-99"));
-  const wrapper = await createCompilerWrapper(join(folder, "w"), { PATH: programs });
+  const wrapper = await createCompilerWrapper(join(folder, "w"), { env: { PATH: programs } });
   const found = await runCommand(["/bin/sh", "-c", "command -v clang-99 gcc"], {
     env: wrapper.env,
   });

@@ -7,10 +7,10 @@
  * build had before: a compiler that is a script itself (ccache) must not find the wrapper again.
  * Only compilers that are there get a wrapper, for configure scripts choose by what they find.
  */
-import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { RecordedRun } from "./compile-commands.ts";
+import { type CommandOptions, runCommand } from "./run-command.ts";
 
 const compilerName =
   /^(?:x86_64-linux-gnu-)?(?:cc|gcc|g\+\+|c\+\+|c89|c99|clang|clang\+\+)(?:-[0-9]+)?$/;
@@ -22,11 +22,15 @@ export interface CompilerWrapper {
   readonly readRuns: () => Promise<readonly RecordedRun[]>;
 }
 
-/** Makes the wrapper in `folder`, which is emptied first. `env` is what the build would have. */
+/**
+ * Makes the wrapper in `folder`, which is emptied first. `env` is what the build would have, and
+ * `buildRoot` where it runs, in which the folder has the same path.
+ */
 export async function createCompilerWrapper(
   folder: string,
-  env: Readonly<Record<string, string | undefined>>,
+  build: Pick<CommandOptions, "env" | "buildRoot">,
 ): Promise<CompilerWrapper> {
+  const env = build.env ?? {};
   await rm(folder, { recursive: true, force: true });
   const programs = join(folder, "bin");
   const records = join(folder, "runs");
@@ -34,7 +38,7 @@ export async function createCompilerWrapper(
   await mkdir(records);
   const script = wrapperScript({ programs, records });
   const path = env.PATH ?? "/usr/local/bin:/usr/bin:/bin";
-  for (const name of await compilersOn(path)) {
+  for (const name of await compilersOn(path, build)) {
     await writeFile(join(programs, name), script, { mode: 0o755 });
   }
   return {
@@ -43,13 +47,16 @@ export async function createCompilerWrapper(
   };
 }
 
-async function compilersOn(path: string): Promise<ReadonlySet<string>> {
-  const names = new Set<string>();
-  for (const folder of path.split(delimiter)) {
-    if (!existsSync(folder)) continue;
-    for (const name of await readdir(folder)) if (compilerName.test(name)) names.add(name);
-  }
-  return names;
+/** Listed by a shell, for the folders on the path of a build root are not those of the machine. */
+async function compilersOn(
+  path: string,
+  options: Pick<CommandOptions, "env" | "buildRoot">,
+): Promise<ReadonlySet<string>> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own
+  const script = 'for folder do for file in "$folder"/*; do echo "${file##*/}"; done; done';
+  const argv = ["/bin/sh", "-c", script, "sh", ...path.split(delimiter)];
+  const { stdout } = await runCommand(argv, options);
+  return new Set(stdout.split("\n").filter((name) => compilerName.test(name)));
 }
 
 /**

@@ -13,6 +13,9 @@ export const failureLinesShown = 15;
 /** The slowest rebuild that is waited for, in milliseconds. */
 export const rebuildTimeoutMs = 2 * 60 * 60 * 1000;
 
+/** The slowest download and installation of a root that is waited for, in milliseconds. */
+export const baseRootTimeoutMs = 60 * 60 * 1000;
+
 /** A compilation that takes longer hangs. */
 export const compileTimeoutMs = 10 * 60 * 1000;
 

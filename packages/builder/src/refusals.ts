@@ -18,8 +18,9 @@ export const BUILD_REFUSALS = {
   "no-symbols": "no symbols are known for the program or library",
   "no-such-package": "the archive does not have this package or version",
   "archive-unreachable": "the package archive cannot be used",
-  "missing-build-dependencies": "packages that the build needs are not installed",
+  "missing-build-dependencies": "packages that the build needs cannot be installed in its root",
   "missing-tool": "a program that the build needs is not installed",
+  "not-root": "packages are built in a file system root of their own, which only root can make",
 } as const;
 
 export type BuildRefusalCode = keyof typeof BUILD_REFUSALS;

@@ -53,8 +53,6 @@ export interface DebRequest extends CommonRequest {
   /** The program or library: a path in the package or its last part. */
   readonly binary?: string;
   readonly archive?: ArchiveOptions;
-  /** Whether missing build dependencies may be installed on this machine; yes unless false. */
-  readonly installBuildDependencies?: boolean;
 }
 
 export interface ArchiveOptions {

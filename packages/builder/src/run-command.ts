@@ -1,9 +1,13 @@
 /** Runs other programs: no shell, output captured, failures as values. */
 import { spawn } from "node:child_process";
+import type { BuildRoot } from "./build-root.ts";
 import { failureLinesShown, outputKeptMax } from "./limits.ts";
 
 export interface CommandOptions {
+  /** As it is named where the command runs. */
   readonly cwd?: string;
+  /** Where the command runs; on the machine itself unless given. */
+  readonly buildRoot?: BuildRoot | undefined;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs?: number;
   /** Called with each line of output, for progress on long work. */
@@ -24,13 +28,16 @@ export async function runCommand(
   argv: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const [program = "", ...args] = argv;
+  const { buildRoot, cwd } = options;
+  const [program = "", ...args] = buildRoot?.enter(argv, { cwd: cwd ?? "/" }) ?? argv;
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(cwd !== undefined && buildRoot === undefined && { cwd }),
     env: { ...(options.env ?? process.env) },
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+    // unshare(1) ignores gentler signals, and takes its namespace with it.
+    killSignal: buildRoot === undefined ? "SIGTERM" : "SIGKILL",
   });
   const stdout = collect(child.stdout, options.onLine);
   const stderr = collect(child.stderr, options.onLine);

@@ -130,7 +130,7 @@ async function assemble(
     sequence: request.sequence ?? 1,
     source: basename(request.source),
     fixedBy: basename(request.patch),
-    compiler: await compilerVersion(placed.units[0]?.unit.command.compiler ?? "cc", request.env),
+    compiler: await compilerVersion(placed.units[0]?.unit.command.compiler ?? "cc", request),
     proof: opened.rebuilt ? "identical-build-id" : "matching-code",
     patches: tree.patches,
     refused,
@@ -177,7 +177,7 @@ async function recordCommands(
   }
   const shown = request.buildCommand.join(" ");
   progress(`running ${shown} in ${source}`);
-  const wrapper = await createCompilerWrapper(join(scratch, "wrapper"), request.env);
+  const wrapper = await createCompilerWrapper(join(scratch, "wrapper"), request);
   const result = await runCommand(request.buildCommand, {
     cwd: source,
     env: wrapper.env,

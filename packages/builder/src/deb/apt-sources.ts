@@ -22,3 +22,51 @@ export function withSourceLines(text: string): string {
   });
   return [...new Set(lines), ""].join("\n");
 }
+
+/** One suite of an archive. */
+export interface AptSource {
+  readonly uri: string;
+  readonly suite: string;
+  readonly components: readonly string[];
+  /** The file with its keys, where it names one. */
+  readonly signedBy?: string;
+}
+
+/** The suites with binary packages in a file of either format, in its order. */
+export function parseSources(text: string, fileName: string): readonly AptSource[] {
+  return fileName.endsWith(".sources") ? sourcesOfRecords(text) : sourcesOfLines(text);
+}
+
+function sourcesOfRecords(text: string): readonly AptSource[] {
+  return parseControlRecords(text).flatMap((record) => {
+    const words = (field: string): readonly string[] =>
+      (record.get(field) ?? "").split(/\s+/).filter((word) => word !== "");
+    if (!words("types").includes("deb")) return [];
+    const signedBy = words("signed-by").find((word) => word.startsWith("/"));
+    return words("uris").flatMap((uri) =>
+      words("suites").map((suite) => ({
+        uri,
+        suite,
+        components: words("components"),
+        ...(signedBy !== undefined && { signedBy }),
+      })),
+    );
+  });
+}
+
+function sourcesOfLines(text: string): readonly AptSource[] {
+  return text.split("\n").flatMap((line) => {
+    const match = /^\s*deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*([^#]*)/.exec(line);
+    if (match === null) return [];
+    const [, options = "", uri = "", suite = "", components = ""] = match;
+    const signedBy = /(?:^|\s)signed-by=(\/\S+)/.exec(options)?.[1];
+    return [
+      {
+        uri,
+        suite,
+        components: components.split(/\s+/).filter((word) => word !== ""),
+        ...(signedBy !== undefined && { signedBy }),
+      },
+    ];
+  });
+}

@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type BuildRefusal, refuseBuild } from "../refusals.ts";
 import type { ArchiveOptions } from "../request.ts";
 import { type CommandResult, failureText, runCommand } from "../run-command.ts";
@@ -17,6 +17,11 @@ import { type ControlRecord, parseControlRecords } from "./control-records.ts";
 const listsAgeMaxMs = 6 * 60 * 60 * 1000;
 
 export interface Archive {
+  /** Holds all that is kept of packages: sources, builds and the roots they are built in. */
+  readonly cacheFolder: string;
+  /** The machine's apt sources with source packages. */
+  readonly sourceParts: string;
+  readonly lists: string;
   /** `-o` options that make apt programs use this archive. */
   readonly aptOptions: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -33,7 +38,10 @@ export interface NamedVersion {
   readonly version: string;
 }
 
-/** Opens the archive that the machine's apt sources name, with fresh lists. */
+/**
+ * Opens the archive that the machine's apt sources name, with fresh lists. `folder` is for the
+ * archive's own files, absolute and in the folder where sources and builds are kept.
+ */
 export async function openArchive(
   place: {
     readonly folder: string;
@@ -73,6 +81,9 @@ export async function openArchive(
   const records = async (argv: readonly string[]): Promise<readonly ControlRecord[]> =>
     parseControlRecords((await apt(argv)).stdout);
   return {
+    cacheFolder: dirname(folder),
+    sourceParts: parts,
+    lists: join(folder, "lists"),
     aptOptions,
     env,
     sourceRecords: (name) => records(["apt-cache", "showsrc", name]),

@@ -1,42 +1,144 @@
-/** Makes sure that what a package needs for its build is installed. */
-import { type BuildRefusal, refuseBuild } from "../refusals.ts";
-import { failureText, runCommand } from "../run-command.ts";
-import { quoteWord } from "../shell-words.ts";
+/**
+ * The root in which one source package is built: the base root and its build dependencies.
+ *
+ * apt on the machine chooses and downloads the packages, for it knows how to reach the archive
+ * and has its keys; apt inside installs what was downloaded, without a network. What it writes is
+ * a layer upon the base, or, where the kernel has no overlays upon the cache's file system, a
+ * copy of the base.
+ */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { type BuildRootParts, createBuildRoot } from "../build-root.ts";
+import { baseRootTimeoutMs } from "../limits.ts";
+import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
+import { removeTree } from "../remove-tree.ts";
+import { type CommandResult, failureText, runCommand } from "../run-command.ts";
 import type { Archive } from "./archive.ts";
+import { type BaseRoot, obtainBaseRoot, publish } from "./base-root.ts";
+import { parseControlRecords } from "./control-records.ts";
 
 /** What only tests and documentation need is not installed: neither changes the code. */
 const profiles = "nocheck,nodoc";
 
+/** The layers of a package's root, as they can be kept in a file. */
+export type PackageRoot = Pick<BuildRootParts, "folder" | "layers" | "changes">;
+
+export const isComplete = ({ folder, layers }: PackageRoot): boolean =>
+  layers.every((layer) => existsSync(join(folder, layer)));
+
 /**
- * Checks the build dependencies of an unpacked source and installs what is missing.
+ * The root for an unpacked source: from the cache, or made now.
  *
- * Where nothing may be installed the refusal has the exact command.
+ * Its name stands for the base and the dependencies, so that sources with the same dependencies
+ * share it.
  */
-export async function ensureBuildDependencies(
+export async function obtainPackageRoot(
   tree: string,
-  place: { readonly archive: Archive; readonly mayInstall: boolean },
+  archive: Archive,
   progress: (step: string) => void,
-): Promise<BuildRefusal | undefined> {
-  const { archive } = place;
-  const missing = await missingDependencies(tree, archive);
-  if (missing === undefined) return undefined;
-  const next = `as root: ${installCommand(tree, []).map(quoteWord).join(" ")}`;
-  const refusal = (detail: string): BuildRefusal =>
-    refuseBuild("missing-build-dependencies", { name: missing, detail, next });
-  if (!place.mayInstall || process.getuid?.() !== 0) {
-    return refusal("they may not be installed by this command");
+): Promise<PackageRoot | BuildRefusal> {
+  const base = await obtainBaseRoot(archive, progress);
+  if (isBuildRefusal(base)) return base;
+  const { folder } = base;
+  const dependencies = await readDependencies(tree);
+  const digest = createHash("sha256").update(JSON.stringify([base.name, dependencies]));
+  const name = `package-${digest.digest("hex").slice(0, 16)}`;
+  const known = [layered(base, name), copied(base, name)].find(isComplete);
+  if (known !== undefined) return known;
+  if (process.getuid?.() !== 0) return refuseUser(name);
+  const failed = await download(tree, { archive, base });
+  if (failed !== undefined) return failed;
+  progress("installing its build dependencies in a root of their own");
+  const unfinished = `${name}.${process.pid}`;
+  await removeTree(join(folder, unfinished));
+  const root = await layDown(base, unfinished);
+  const installed = await install(tree, { archive, root });
+  if (installed.code !== 0) {
+    await removeTree(join(folder, unfinished));
+    return refuseDependencies(tree, failureText(installed));
   }
-  progress(`installing build dependencies on this machine: ${missing}`);
-  const argv = installCommand(tree, ["-q", ...archive.aptOptions]);
-  const result = await runCommand(argv, { env: archive.env, cwd: "/" });
-  if (result.code !== 0) return refusal(failureText(result));
-  const still = await missingDependencies(tree, archive);
-  return still === undefined ? undefined : refusal(`still missing: ${still}`);
+  await removeTree(join(folder, unfinished, "work"));
+  await publish(join(folder, unfinished), join(folder, name));
+  return isComplete(layered(base, name)) ? layered(base, name) : copied(base, name);
 }
 
+const layered = ({ folder, name }: BaseRoot, own: string): PackageRoot => ({
+  folder,
+  layers: [`${own}/upper`, name],
+  changes: "discard",
+});
+
+const copied = ({ folder }: BaseRoot, own: string): PackageRoot => ({
+  folder,
+  layers: [`${own}/copy`],
+  changes: "none",
+});
+
+/** A place for the packages: an empty layer where the kernel takes one here, else a copy. */
+async function layDown(base: BaseRoot, own: string): Promise<PackageRoot> {
+  const { folder, name } = base;
+  for (const part of ["upper", "work"]) await mkdir(join(folder, own, part), { recursive: true });
+  const root: PackageRoot = { folder, layers: [name], changes: { keep: `${own}/upper` } };
+  const buildRoot = createBuildRoot({ ...root, binds: [] });
+  const tried = await runCommand(["true"], { buildRoot });
+  if (tried.code === 0) return root;
+  return copyBase(base, own);
+}
+
+async function copyBase(base: BaseRoot, own: string): Promise<PackageRoot> {
+  const { folder, name } = base;
+  await removeTree(join(folder, own, "upper"));
+  const argv = ["cp", "-a", "--reflink=auto", join(folder, name), join(folder, own, "copy")];
+  const result = await runCommand(argv);
+  if (result.code !== 0) throw new Error(`cannot copy the base root: ${failureText(result)}`);
+  return copied(base, own);
+}
+
+/** apt's choice is for the base as it is, and not for the machine. */
+async function download(
+  tree: string,
+  place: { readonly archive: Archive; readonly base: BaseRoot },
+): Promise<BuildRefusal | undefined> {
+  const { archive, base } = place;
+  const root = join(base.folder, base.name);
+  const argv = buildDepCommand(tree, [
+    ...archive.aptOptions,
+    ...["-o", `Dir::State::status=${root}/var/lib/dpkg/status`],
+    ...["-o", `Dir::State::extended_states=${root}/var/lib/apt/extended_states`],
+    ...["-o", "Debug::NoLocking=true", "--download-only"],
+  ]);
+  const result = await runCommand(argv, { env: archive.env, cwd: "/" });
+  return result.code === 0 ? undefined : refuseDependencies(tree, failureText(result));
+}
+
+async function install(
+  tree: string,
+  { archive, root }: { readonly archive: Archive; readonly root: PackageRoot },
+): Promise<CommandResult> {
+  const folders = [archive.cacheFolder, ...(isBelow(tree, archive.cacheFolder) ? [] : [tree])];
+  const binds = folders.map((path) => ({ from: path, to: path }));
+  const buildRoot = createBuildRoot({ ...root, binds });
+  const argv = buildDepCommand(tree, [
+    ...archive.aptOptions,
+    ...["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="],
+    ...["-o", "Debug::NoLocking=true", "--no-download"],
+  ]);
+  const options = { buildRoot, env: { ...archive.env, PATH: rootPath }, cwd: "/" };
+  return runCommand(argv, { ...options, timeoutMs: baseRootTimeoutMs });
+}
+
+/** Where programs are found inside, whatever the author's own PATH is. */
+export const rootPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+export const isBelow = (path: string, folder: string): boolean =>
+  `${path}/`.startsWith(`${folder}/`);
+
 /** The command that installs what the unpacked source in `tree` needs; options come first. */
-export const installCommand = (tree: string, options: readonly string[]): readonly string[] => [
+export const buildDepCommand = (tree: string, options: readonly string[]): readonly string[] => [
   "apt-get",
+  "-q",
   ...options,
   "build-dep",
   "-y",
@@ -46,9 +148,25 @@ export const installCommand = (tree: string, options: readonly string[]): readon
   tree,
 ];
 
-async function missingDependencies(tree: string, { env }: Archive): Promise<string | undefined> {
-  const argv = ["dpkg-checkbuilddeps", "-P", profiles];
-  const result = await runCommand(argv, { cwd: tree, env: { ...env, LC_ALL: "C" } });
-  if (result.code === 0) return undefined;
-  return /Unmet build dependencies: (.*)/.exec(result.stderr)?.[1] ?? failureText(result);
+/** The fields of debian/control that decide what is installed (Debian Policy 7.7). */
+async function readDependencies(tree: string): Promise<readonly string[]> {
+  const text = await readFile(join(tree, "debian/control"), "utf8");
+  const [source] = parseControlRecords(text);
+  return ["build-depends", "build-depends-arch", "build-depends-indep"]
+    .flatMap((field) => [field, field.replace("depends", "conflicts")])
+    .map((field) => (source?.get(field) ?? "").replace(/\s+/g, " "));
 }
+
+const refuseDependencies = (tree: string, detail: string): BuildRefusal =>
+  refuseBuild("missing-build-dependencies", {
+    name: basename(tree),
+    detail,
+    next: "check that the machine's apt sources have all that debian/control asks for",
+  });
+
+const refuseUser = (name: string): BuildRefusal =>
+  refuseBuild("not-root", {
+    name,
+    detail: "build dependencies are installed in a root of their own, which only root can make",
+    next: "run the same command as root; nothing is installed on this machine",
+  });

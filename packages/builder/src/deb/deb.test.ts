@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { withSourceLines, withSourcePackages } from "./apt-sources.ts";
-import { installCommand } from "./build-dependencies.ts";
+import { buildDepCommand } from "./build-dependencies.ts";
 import { sourceVersions } from "./choose-versions.ts";
 import { parseControlRecords } from "./control-records.ts";
 import { compareVersions } from "./version.ts";
@@ -110,8 +110,8 @@ test("source records give versions from the oldest on, with what is made for thi
 
 test("build dependencies are installed for the source, without tests' and documents' needs", () => {
   const options = ["-o", "Dir::Cache=/var/cache/a b"];
-  const words = installCommand("/var/cache/a b/source", options);
-  expect(words.slice(0, 4)).toEqual(["apt-get", ...options, "build-dep"]);
+  const words = buildDepCommand("/var/cache/a b/source", options);
+  expect(words.slice(0, 5)).toEqual(["apt-get", "-q", ...options, "build-dep"]);
   expect(words.at(-1)).toBe("/var/cache/a b/source");
   expect(words).toContain("nocheck,nodoc");
   expect(words).toContain("--no-install-recommends");

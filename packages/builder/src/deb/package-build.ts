@@ -127,8 +127,7 @@ async function buildBetween(
 ): Promise<BuildResult> {
   const { archive, from, fixed, scratch } = parts;
   const changes = await compareTrees(from.tree, fixed.tree, isPackaging);
-  const mayInstall = request.installBuildDependencies !== false;
-  const rebuild = await obtainRebuild(from, { archive, mayInstall }, progress);
+  const rebuild = await obtainRebuild(from, { archive }, progress);
   if (isBuildRefusal(rebuild)) return rebuild;
   const rebuilt = (request.withoutPatches ?? []).length > 0;
   const built = rebuilt ? { built: dirname(rebuild.root) } : {};
@@ -178,7 +177,7 @@ async function assemble(
     sequence: request.sequence ?? 1,
     source: [`${name} ${version}`, ...(request.withoutPatches ?? [])].join(" without "),
     fixedBy: fixed.label,
-    compiler: await compilerVersion(compiler, rebuild.env),
+    compiler: await compilerVersion(compiler, rebuild),
     proof: chosen.proof,
     patches,
     refused: [...refused, ...chosen.refused],

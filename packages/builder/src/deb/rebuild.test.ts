@@ -1,25 +1,19 @@
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isBuildRefusal } from "../refusals.ts";
-import { splitShellWords } from "../shell-words.ts";
 import { missingTools } from "../tree-fixture.ts";
 import type { Archive } from "./archive.ts";
-import { ensureBuildDependencies } from "./build-dependencies.ts";
+import { openTestArchive } from "./archive-fixture.ts";
 import { obtainRebuild } from "./rebuild.ts";
 import type { CachedSource } from "./source-package.ts";
 
-const missing = missingTools(["gcc", "git", "dpkg-buildpackage", "dpkg-checkbuilddeps"]);
+const missing = missingTools(["git", "dpkg-source", "apt-get", "unshare", "setpriv"]);
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn("SKIPPED: packages are rebuilt by root only");
+const unable = missing.length > 0 || !isRoot;
 
 /** A package without debhelper that builds what git says into its program, as redis does. */
 const files: Readonly<Record<string, string>> = {
@@ -57,15 +51,11 @@ binary binary-arch binary-indep: build
 
 let folder = "";
 let source: CachedSource;
-const archive: Archive = {
-  aptOptions: [],
-  env: process.env,
-  sourceRecords: async () => [],
-  binaryRecords: async () => [],
-  fetchSource: async () => undefined,
-  fetchBinary: async () => undefined,
-};
+let archive: Archive;
 
+beforeAll(async () => {
+  if (!unable) archive = await openTestArchive();
+});
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "suture cache-"));
   const tree = join(folder, "deb cache/source");
@@ -79,44 +69,27 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-describe.skipIf(missing.length > 0 && process.env.CI === undefined)(
-  "a rebuild of a package",
-  () => {
-    test("works in a folder with blanks, and sees no git checkout above the cache", async () => {
-      execFileSync("git", ["init", "-q", folder]);
-      const rebuild = await obtainRebuild(source, { archive, mayInstall: false }, () => {});
-      if (isBuildRefusal(rebuild)) throw new Error(JSON.stringify(rebuild, null, 1));
-      expect(readFileSync(join(rebuild.root, "revision"), "utf8")).toBe("none\n");
-      expect(rebuild.units.map(({ command }) => command.file)).toEqual(["demo.c"]);
-      expect(rebuild.linked.map(({ path }) => path)).toContain("demo");
-      const steps: string[] = [];
-      const again = await obtainRebuild(source, { archive, mayInstall: false }, (step) =>
-        steps.push(step),
-      );
-      expect(again).toMatchObject(rebuild);
-      expect(steps).toEqual([]);
-    });
+describe.skipIf(unable && process.env.CI === undefined)("a rebuild of a package", () => {
+  test("works in a folder with blanks, and sees no git checkout above the cache", async () => {
+    execFileSync("git", ["init", "-q", folder]);
+    const rebuild = await obtainRebuild(source, { archive }, () => {});
+    if (isBuildRefusal(rebuild)) throw new Error(JSON.stringify(rebuild, null, 1));
+    expect(readFileSync(join(rebuild.root, "revision"), "utf8")).toBe("none\n");
+    expect(rebuild.units.map(({ command }) => command.file)).toEqual(["demo.c"]);
+    expect(rebuild.linked.map(({ path }) => path)).toContain("demo");
+    const steps: string[] = [];
+    const again = await obtainRebuild(source, { archive }, (step) => steps.push(step));
+    expect({ ...again, buildRoot: undefined }).toEqual({ ...rebuild, buildRoot: undefined });
+    expect(steps).toEqual([]);
+  });
 
-    test("is refused with the command that installs what is missing, as a shell takes it", async () => {
-      const control = join(source.tree, "debian/control");
-      const text = readFileSync(control, "utf8");
-      writeFileSync(
-        control,
-        text.replace("Rules-", "Build-Depends: suture-no-such-package\nRules-"),
-      );
-      const result = await ensureBuildDependencies(
-        source.tree,
-        { archive, mayInstall: false },
-        () => {},
-      );
-      expect(result).toMatchObject({
-        refused: "missing-build-dependencies",
-        items: [{ name: "suture-no-such-package" }],
-      });
-      const words = splitShellWords(result?.next.replace("as root: ", "") ?? "");
-      expect(words.slice(0, 2)).toEqual(["apt-get", "build-dep"]);
-      expect(words.at(-1)).toBe(source.tree);
-      expect(existsSync(words.at(-1) ?? "")).toBe(true);
-    });
-  },
-);
+  test("is refused where the archive has not what it needs", async () => {
+    const control = join(source.tree, "debian/control");
+    const text = readFileSync(control, "utf8");
+    writeFileSync(control, text.replace("Rules-", "Build-Depends: suture-no-such-package\nRules-"));
+    const result = await obtainRebuild(source, { archive }, () => {});
+    expect(result).toMatchObject({ refused: "missing-build-dependencies" });
+    if (!isBuildRefusal(result)) throw new Error("not refused");
+    expect(result.items[0]?.detail).toContain("suture-no-such-package");
+  });
+});

@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type BuildRoot, createBuildRoot } from "../build-root.ts";
 import type { UnitDependencies } from "../changed-units.ts";
 import { readAllDependencies } from "../compare-trees.ts";
 import { commandsOfRuns } from "../compile-commands.ts";
@@ -15,7 +16,13 @@ import { compilesAtOnce, rebuildTimeoutMs } from "../limits.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import { failureText, runCommand } from "../run-command.ts";
 import type { Archive } from "./archive.ts";
-import { ensureBuildDependencies } from "./build-dependencies.ts";
+import {
+  isBelow,
+  isComplete,
+  obtainPackageRoot,
+  type PackageRoot,
+  rootPath,
+} from "./build-dependencies.ts";
 import { findLinkedFiles, type LinkedFile } from "./linked-files.ts";
 import type { CachedSource } from "./source-package.ts";
 
@@ -28,14 +35,13 @@ export interface Rebuild {
   readonly linked: readonly LinkedFile[];
   /** The environment of its compilations. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where it was built, and where all its compilations run. */
+  readonly buildRoot: BuildRoot;
 }
 
 export interface RebuildOptions {
   readonly archive: Archive;
-  readonly mayInstall: boolean;
 }
-
-const buildPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The rebuild of a source package: from the cache, or made now, which takes minutes. */
 export async function obtainRebuild(
@@ -43,39 +49,59 @@ export async function obtainRebuild(
   options: RebuildOptions,
   progress: (step: string) => void,
 ): Promise<Rebuild | BuildRefusal> {
+  const { archive } = options;
   const parent = join(source.folder, "build");
   const env = await buildEnvironment(source, parent);
-  const compiler = (await runCommand(["gcc", "--version"], { env })).stdout.split("\n")[0] ?? "";
   const done = join(source.folder, "build.json");
   if (existsSync(done)) {
     const known: unknown = JSON.parse(await readFile(done, "utf8"));
-    if (isOurs(known) && known.compiler === compiler) return { ...known, env };
+    if (isOurs(known) && isComplete(known.packageRoot)) {
+      const { packageRoot, ...rebuild } = known;
+      return { ...rebuild, env, buildRoot: openRoot(packageRoot, { archive, source }) };
+    }
   }
+  const packageRoot = await obtainPackageRoot(source.tree, archive, progress);
+  if (isBuildRefusal(packageRoot)) return packageRoot;
+  const buildRoot = openRoot(packageRoot, { archive, source });
   await rm(parent, { recursive: true, force: true });
   await rm(join(source.folder, "objects"), { recursive: true, force: true });
   await mkdir(parent, { recursive: true });
-  const missing = await ensureBuildDependencies(source.tree, options, progress);
-  if (missing !== undefined) return missing;
   const root = join(await realpath(parent), source.version.name);
   const copy = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
   await cp(source.tree, root, copy);
-  const units = await recordBuild(source, { root, env }, progress);
+  const units = await recordBuild(source, { root, env, buildRoot }, progress);
   if (isBuildRefusal(units)) return units;
   const linked = await findLinkedFiles(root);
-  await writeFile(done, JSON.stringify({ compiler, root, units, linked }));
-  return { root, units, linked, env };
+  await writeFile(done, JSON.stringify({ packageRoot, root, units, linked }));
+  return { root, units, linked, env, buildRoot };
+}
+
+/** The cache's folder is seen inside, and the source's where it is not in the cache. */
+function openRoot(
+  packageRoot: PackageRoot,
+  { archive, source }: { readonly archive: Archive; readonly source: CachedSource },
+): BuildRoot {
+  const { cacheFolder } = archive;
+  const folders = isBelow(source.folder, cacheFolder)
+    ? [cacheFolder]
+    : [cacheFolder, source.folder];
+  return createBuildRoot({
+    ...packageRoot,
+    binds: folders.map((path) => ({ from: path, to: path })),
+  });
 }
 
 async function recordBuild(
   source: CachedSource,
-  place: { readonly root: string; readonly env: Rebuild["env"] },
+  place: Pick<Rebuild, "root" | "env" | "buildRoot">,
   progress: (step: string) => void,
 ): Promise<readonly UnitDependencies[] | BuildRefusal> {
   const { name, version } = source.version;
   progress(`rebuilding ${name} ${version} (a first build takes minutes)`);
-  const wrapper = await createCompilerWrapper(join(source.folder, "wrapper"), place.env);
+  const wrapper = await createCompilerWrapper(join(source.folder, "wrapper"), place);
   const argv = ["dpkg-buildpackage", "-b", "-us", "-uc", "-d"];
-  const options = { cwd: place.root, env: wrapper.env, timeoutMs: rebuildTimeoutMs };
+  const { root, env, buildRoot } = place;
+  const options = { cwd: root, env: wrapper.env, buildRoot, timeoutMs: rebuildTimeoutMs };
   const result = await runCommand(argv, options);
   const log = join(source.folder, "build.log");
   await writeFile(log, `${result.stdout}\n${result.stderr}`);
@@ -88,7 +114,6 @@ async function recordBuild(
   }
   const commands = commandsOfRuns(await wrapper.readRuns(), existsSync);
   if (isBuildRefusal(commands)) return commands;
-  const { root, env } = place;
   const inTree = commands.filter(({ directory }) => `${directory}/`.startsWith(`${root}/`));
   if (inTree.length === 0) {
     return refuseBuild("nothing-recorded", {
@@ -98,13 +123,13 @@ async function recordBuild(
     });
   }
   progress(`reading what ${inTree.length} units are made of`);
-  return readAllDependencies(inTree, { recordedRoot: root, root, env });
+  return readAllDependencies(inTree, { recordedRoot: root, root, env, buildRoot });
 }
 
 async function buildEnvironment(source: CachedSource, parent: string): Promise<Rebuild["env"]> {
   const home = join(source.folder, "home");
   await mkdir(home, { recursive: true });
-  const base = { PATH: buildPath, HOME: home, LC_ALL: "C.UTF-8", LANG: "C.UTF-8", TZ: "UTC" };
+  const base = { PATH: rootPath, HOME: home, LC_ALL: "C.UTF-8", LANG: "C.UTF-8", TZ: "UTC" };
   const argv = ["dpkg-parsechangelog", "-S", "Timestamp"];
   const timestamp = (await runCommand(argv, { cwd: source.tree, env: base })).stdout.trim();
   return {
@@ -116,8 +141,8 @@ async function buildEnvironment(source: CachedSource, parent: string): Promise<R
   };
 }
 
-type KnownBuild = Omit<Rebuild, "env"> & { readonly compiler: string };
+type KnownBuild = Omit<Rebuild, "env" | "buildRoot"> & { readonly packageRoot: PackageRoot };
 
 /** The file was written by this program into a folder of the user's own cache. */
 const isOurs = (value: unknown): value is KnownBuild =>
-  typeof value === "object" && value !== null && "compiler" in value && "units" in value;
+  typeof value === "object" && value !== null && "packageRoot" in value && "units" in value;
