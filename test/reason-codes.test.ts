@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { BUILD_REFUSALS } from "../packages/builder/src/refusals.ts";
+import { VERIFY_PROBLEMS } from "../packages/builder/src/verify/problems.ts";
 import { EXIT_CODES } from "../packages/cli/src/exit-codes.ts";
 import { DIFF_REFUSALS } from "../packages/engine/src/diff/refusal.ts";
 import { REFUSALS } from "../packages/engine/src/refusals.ts";
@@ -33,6 +34,7 @@ const TABLES: readonly (readonly [string, Readonly<Record<string, string>>])[] =
   ["Processes and hotpatch files", REFUSALS],
   ["Builds", BUILD_REFUSALS],
   ["Changes that cannot go into a running process", DIFF_REFUSALS],
+  ["Verification", VERIFY_PROBLEMS],
 ];
 
 describe("docs/reason-codes.md", () => {

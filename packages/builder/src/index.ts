@@ -15,3 +15,12 @@ export type {
   Progress,
   TreeRequest,
 } from "./request.ts";
+export { VERIFY_PROBLEMS, type VerifyProblem, type VerifyProblemCode } from "./verify/problems.ts";
+export type {
+  VerifiedFunction,
+  VerifyReport,
+  VerifyRequest,
+  VerifyStep,
+  VerifyStepName,
+} from "./verify/request.ts";
+export { verifyHotpatch } from "./verify/verify-hotpatch.ts";

@@ -9,9 +9,11 @@ import { inspect } from "./commands/inspect.ts";
 import { ps } from "./commands/ps.ts";
 import { revert } from "./commands/revert.ts";
 import { status } from "./commands/status.ts";
+import { verify } from "./commands/verify.ts";
 
 export const COMMANDS: readonly Command[] = [
   build,
+  verify,
   inspect,
   ps,
   check,

@@ -13,7 +13,10 @@ export interface EngineParts extends Pick<typeof engine, "isRefusal" | "parseHot
   readonly sectionNamed: (hotpatch: engine.Hotpatch, name: string) => Uint8Array | undefined;
 }
 
-export type BuilderParts = Pick<typeof builder, "buildHotpatch" | "isBuildRefusal">;
+export type BuilderParts = Pick<
+  typeof builder,
+  "buildHotpatch" | "isBuildRefusal" | "verifyHotpatch"
+>;
 
 export type ProcessSummary = ReturnType<engine.Engine["processes"]>[number];
 export type AppliedHotpatch = Exclude<ReturnType<engine.Engine["status"]>, engine.Refusal>[number];
