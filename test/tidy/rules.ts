@@ -36,7 +36,7 @@ const ENGINE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   elf: ["bytes"],
   dwarf: ["bytes", "elf"],
   unwind: ["bytes", "elf", "dwarf"],
-  diff: ["bytes", "elf", "refusals.ts"],
+  diff: ["bytes", "elf", "dwarf", "refusals.ts"],
   link: ["bytes", "elf", "refusals.ts"],
   process: ["bytes/address.ts"],
 };
@@ -58,7 +58,7 @@ const LONG_TABLES: readonly string[] = ["packages/engine/src/elf/constants.ts"];
 
 /** Files that are started by people, npm or Node rather than imported. */
 const PROGRAMS =
-  /^(packages\/[^/]+\/src\/(index|main)|test\/run|test\/e2e\/main-job|bench\/main)\.ts$/;
+  /^(packages\/[^/]+\/src\/(index|main)|test\/run|test\/e2e\/main-job|test\/corpus\/main|bench\/main)\.ts$/;
 const CONFIGURATION = /^(packages\/[^/]+\/)?[a-z]+\.config\.ts$/;
 
 const typescript = (tree: SourceTree): SourceFile[] => tree.files.filter(isTypeScript);

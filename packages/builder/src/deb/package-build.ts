@@ -7,7 +7,6 @@ import { type ChangedFile, compareTrees, digestChanges } from "../changed-files.
 import { generatorNotes } from "../changed-units.ts";
 import { type CompiledFix, compileBoth } from "../compare-trees.ts";
 import { compilerVersion } from "../compile-unit.ts";
-import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
 import { addedPatches, cvesIn, type PatchFile, parsePatchFile } from "../patch-file.ts";
 import { type BuildRefusal, combineRefusals, isBuildRefusal } from "../refusals.ts";
 import { nameFixes } from "../refused-fixes.ts";
@@ -16,6 +15,7 @@ import { type Archive, openArchive } from "./archive.ts";
 import { chooseModule } from "./choose-module.ts";
 import { chooseVersions } from "./choose-versions.ts";
 import { obtainEarlierSource } from "./earlier-source.ts";
+import { isPackaging, makeFixedRoot, treeCopyOptions } from "./fixed-root.ts";
 import { obtainRebuild, type Rebuild } from "./rebuild.ts";
 import { obtainShippedFiles, type ShippedFile } from "./shipped-files.ts";
 import { type CachedSource, obtainSource, readSeries } from "./source-package.ts";
@@ -94,7 +94,7 @@ async function prepareFix(
     return { tree: to.tree, label, patches, cves: await newCves(from, to), notes: [] };
   }
   const tree = join(scratch, "patched");
-  await cp(from.tree, tree, copyOptions);
+  await cp(from.tree, tree, treeCopyOptions);
   const patches: PatchFile[] = [];
   const notes: string[] = [];
   for (const patch of request.patches ?? []) {
@@ -133,7 +133,8 @@ async function buildBetween(
   const built = rebuilt ? { built: dirname(rebuild.root) } : {};
   const shipped = await obtainShippedFiles(from, { archive, ...built }, progress);
   if (isBuildRefusal(shipped)) return shipped;
-  const fixedRoot = await makeFixedRoot(rebuild, { fixed, changes, scratch });
+  const fixedRoot = join(scratch, "fixed");
+  await makeFixedRoot({ root: rebuild.root, fixedRoot, fixedSource: fixed.tree, changes });
   const fixDigest = await digestChanges(changes, fixed.tree);
   const objectCache = { folder: join(from.folder, "objects"), fixDigest };
   const trees = { ...rebuild, fixedRoot, changes, scratch, objectCache };
@@ -187,33 +188,9 @@ async function assemble(
   return { ...assembled, notes, binary: chosen.shipped.absolute };
 }
 
-/** A copy of the built tree with the fix, whose unchanged code keeps its line numbers. */
-async function makeFixedRoot(
-  rebuild: Rebuild,
-  fix: {
-    readonly fixed: FixedSource;
-    readonly changes: readonly ChangedFile[];
-    readonly scratch: string;
-  },
-): Promise<string> {
-  const fixedRoot = join(fix.scratch, "fixed");
-  const skipped = join(rebuild.root, "debian");
-  const filter = (path: string): boolean => path !== skipped && !/\.(?:o|lo|a)$/.test(path);
-  await cp(rebuild.root, fixedRoot, { ...copyOptions, filter });
-  const tree = { root: rebuild.root, fixedRoot, changes: fix.changes };
-  await overlayChanges(tree, fix.fixed.tree);
-  await restoreLineNumbers(tree);
-  return fixedRoot;
-}
-
 /** The fix's patches; one without any (a new upstream version) is one patch of all changes. */
 function patchesOf(fixed: FixedSource, changes: readonly ChangedFile[]): readonly PatchFile[] {
   if (fixed.patches.length > 0) return fixed.patches;
   const files = changes.map(({ path }) => ({ path, words: new Set<string>() }));
   return [{ name: fixed.label, cves: fixed.cves, files }];
 }
-
-const copyOptions = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
-
-/** What packages a program but is not compiled into it. */
-const isPackaging = (path: string): boolean => /^(?:debian|\.pc|\.git)$/.test(path);

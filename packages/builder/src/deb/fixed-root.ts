@@ -1,0 +1,32 @@
+/** A copy of a built tree with a fix. */
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import type { ChangedFile } from "../changed-files.ts";
+import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
+
+/** How trees are copied: times are kept, for make and for whoever compares them. */
+export const treeCopyOptions = {
+  recursive: true,
+  preserveTimestamps: true,
+  verbatimSymlinks: true,
+} as const;
+
+/** What packages a program but is not compiled into it. */
+export const isPackaging = (path: string): boolean => /^(?:debian|\.pc|\.git)$/.test(path);
+
+/**
+ * Copies the built tree `root` to `fixedRoot`, with the changed files of `fixedSource` in it,
+ * whose unchanged code keeps its line numbers. Objects and packaged files are left out.
+ */
+export async function makeFixedRoot(trees: {
+  readonly root: string;
+  readonly fixedRoot: string;
+  readonly fixedSource: string;
+  readonly changes: readonly ChangedFile[];
+}): Promise<void> {
+  const skipped = join(trees.root, "debian");
+  const filter = (path: string): boolean => path !== skipped && !/\.(?:o|lo|a)$/.test(path);
+  await cp(trees.root, trees.fixedRoot, { ...treeCopyOptions, filter });
+  await overlayChanges(trees, trees.fixedSource);
+  await restoreLineNumbers(trees);
+}

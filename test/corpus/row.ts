@@ -1,0 +1,140 @@
+/** Builds the hotpatches of one row and says what came of it. */
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { applyPatch } from "../../packages/builder/src/apply-patch.ts";
+import { type ChangedFile, compareTrees } from "../../packages/builder/src/changed-files.ts";
+import { type CompiledFix, compileBoth } from "../../packages/builder/src/compare-trees.ts";
+import { compilerVersion } from "../../packages/builder/src/compile-unit.ts";
+import {
+  isPackaging,
+  makeFixedRoot,
+  treeCopyOptions,
+} from "../../packages/builder/src/deb/fixed-root.ts";
+import { buildId } from "../../packages/builder/src/engine.ts";
+import { type ModuleOutcome, outcomeForModule } from "../../packages/builder/src/module-outcome.ts";
+import { createModule, openElf } from "../../packages/builder/src/open-module.ts";
+import { type PatchFile, parsePatchFile } from "../../packages/builder/src/patch-file.ts";
+import {
+  type BuildRefusal,
+  isBuildRefusal,
+  refuseBuild,
+} from "../../packages/builder/src/refusals.ts";
+import type { CorpusRow } from "./list.ts";
+import type { Progress, ShippedBinary, Walk } from "./walk.ts";
+
+/** What became of a row in one program or library. */
+export interface BinaryOutcome {
+  /** Its path in the package. */
+  readonly path: string;
+  /** Its path on this machine. */
+  readonly file: string;
+  readonly outcome: ModuleOutcome;
+  /** Where the hotpatch file was put. */
+  readonly hotpatch?: string;
+}
+
+export interface RowOutcome {
+  readonly binaries: readonly BinaryOutcome[];
+  /** Why nothing was compared. */
+  readonly refusal?: BuildRefusal;
+}
+
+/** Builds a row's hotpatches into `output`. The walk stands right before its first patch. */
+export async function buildRow(
+  row: CorpusRow,
+  walk: Walk,
+  output: string,
+  progress: Progress,
+): Promise<RowOutcome> {
+  const scratch = await mkdtemp(join(walk.source.folder, "row-"));
+  try {
+    return await build(row, walk, { scratch, output }, progress);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function build(
+  row: CorpusRow,
+  walk: Walk,
+  place: { readonly scratch: string; readonly output: string },
+  progress: Progress,
+): Promise<RowOutcome> {
+  const { rebuild, source } = walk;
+  const { scratch } = place;
+  const fixedSource = join(scratch, "patched");
+  await cp(source.tree, fixedSource, treeCopyOptions);
+  const patches: PatchFile[] = [];
+  for (const name of row.patches) {
+    const file = join(walk.served.tree, "debian/patches", name);
+    const applied = await applyPatch(file, fixedSource, rebuild.env);
+    if (isBuildRefusal(applied)) return { binaries: [], refusal: applied };
+    patches.push(parsePatchFile(name, await readFile(file, "latin1")));
+  }
+  const changes = await compareTrees(source.tree, fixedSource, isPackaging);
+  const fixedRoot = join(scratch, "fixed");
+  await makeFixedRoot({ root: rebuild.root, fixedRoot, fixedSource, changes });
+  const compiled = await compileBoth({ ...rebuild, fixedRoot, changes, scratch }, progress);
+  if (isBuildRefusal(compiled)) return { binaries: [], refusal: compiled };
+  progress("finding the units in what ships");
+  const about = await aboutRow(row, walk, patches);
+  const binaries: BinaryOutcome[] = [];
+  for (const binary of walk.binaries) {
+    const outcome = await outcomeFor(binary, { walk, compiled, about });
+    if (isBuildRefusal(outcome)) return { binaries, refusal: outcome };
+    const file = join(rebuild.root, binary.built);
+    const hotpatch = outcome.kind === "built" ? await save(binary, outcome, place.output) : {};
+    binaries.push({ path: binary.path, file, outcome, ...hotpatch });
+  }
+  return { binaries };
+}
+
+/** Files of generators (yacc, lex ...) in a fix, whose output was not made again. */
+export const generatorsIn = (changes: readonly ChangedFile[]): readonly string[] =>
+  changes.flatMap(({ path }) => (/\.(?:y|yy|l|ll|rl|re|gperf)$/.test(path) ? [path] : []));
+
+type RowAbout = Parameters<typeof outcomeForModule>[2];
+
+async function aboutRow(
+  row: CorpusRow,
+  { rebuild, served }: Walk,
+  patches: readonly PatchFile[],
+): Promise<RowAbout> {
+  const { name, version } = served.version;
+  const compiler = rebuild.units[0]?.command.compiler ?? "gcc";
+  return {
+    package: name,
+    version,
+    sequence: 1,
+    source: `${name} ${version} before ${row.patches[0]}`,
+    fixedBy: row.patches.join(", "),
+    compiler: await compilerVersion(compiler, rebuild.env),
+    proof: "identical-build-id",
+    patches,
+  };
+}
+
+async function outcomeFor(
+  { path, built }: ShippedBinary,
+  row: { readonly walk: Walk; readonly compiled: CompiledFix; readonly about: RowAbout },
+): Promise<ModuleOutcome | BuildRefusal> {
+  const image = openElf(await readFile(join(row.walk.rebuild.root, built)), built);
+  if (isBuildRefusal(image)) return image;
+  const id = buildId(image);
+  if (id === undefined) {
+    return refuseBuild("bad-binary", { name: path, detail: "it has no Build-ID", next: "none" });
+  }
+  const module = createModule(image, { named: image, buildId: id, name: basename(path) });
+  return outcomeForModule(row.compiled, module, row.about);
+}
+
+async function save(
+  { path }: ShippedBinary,
+  { assembled }: Extract<ModuleOutcome, { kind: "built" }>,
+  output: string,
+): Promise<{ readonly hotpatch: string }> {
+  await mkdir(output, { recursive: true });
+  const file = join(output, `${basename(path)}.hotpatch`);
+  await writeFile(file, assembled.bytes);
+  return { hotpatch: file };
+}
