@@ -37,7 +37,7 @@ function compile(name: string, side: "before" | "after"): ElfFile {
   writeFileSync(join(scratch, "unit.c"), readFileSync(join(folder, name, `${side}.c`)));
   const output = `${name}.${side}.o`;
   const sections = ["-ffunction-sections", "-fdata-sections"];
-  execFileSync("gcc", ["-O2", ...sections, "-w", ...flags, "-c", "unit.c", "-o", output], {
+  execFileSync("gcc", ["-O2", "-g", ...sections, "-w", ...flags, "-c", "unit.c", "-o", output], {
     cwd: scratch,
     stdio: ["ignore", "ignore", "inherit"],
   });

@@ -11,6 +11,7 @@ import { buildCallGraph, type CallGraph } from "./call-graph.ts";
 import { type CallerFindings, findKnowingCallers } from "./callers.ts";
 import { checkDiff, checkLto } from "./check.ts";
 import { createComparison } from "./compare.ts";
+import { checkTypes } from "./compare-debug.ts";
 import { type Correlation, correlate, partsOf, type Twins } from "./correlate.ts";
 import { type FrameTable, parseFrames } from "./frames.ts";
 import { includeEntities } from "./include.ts";
@@ -87,9 +88,6 @@ export function diffObjects(beforeElf: ElfFile, afterElf: ElfFile): ObjectDiff {
   const comparison = createComparison(before, after, correlation);
   const functions = correlation.pairs.filter(isWholeFunction);
 
-  // A place is kept here for the comparison of type layouts, which needs debug information: it
-  // adds refusals and changes nothing else.
-
   const changed = new Map<Twins, string>();
   for (const twins of functions) {
     const difference = comparison.functionDifference(twins.before, twins.after);
@@ -110,6 +108,7 @@ export function diffObjects(beforeElf: ElfFile, afterElf: ElfFile): ObjectDiff {
       ...{ before, after, correlation, comparison, included, graph },
       changed: [...changed.keys()],
     }),
+    ...checkTypes({ before, after, correlation, changed: [...changed.keys()] }),
     ...checkRelying(callers),
   ];
   return {

@@ -2,6 +2,9 @@
 export const DIFF_REFUSALS = {
   "changed-data": "the initial value of an existing variable changes",
   "changed-data-size": "the size of an existing variable changes",
+  "type-layout": "the layout of a type changes that data of the running program may have",
+  "enumerator-value": "a number that the running program may have stored means something else",
+  "changed-signature": "callers that stay pass other arguments than the new code takes",
   "tls-variable": "a thread-local variable is new or changes",
   "function-never-returns": "a changed function is always on a stack",
   "vanished-function": "a function or variable is gone that the unit still refers to",
@@ -9,6 +12,7 @@ export const DIFF_REFUSALS = {
   "unclear-variable": "a static variable of a function cannot be told from its namesakes",
   constructor: "the functions that run at start or exit of the program change",
   assembly: "code outside of function sections changes",
+  "no-debug-information": "the object does not tell its types",
   lto: "the object holds intermediate code for link-time optimisation",
   "symbol-kind": "a name stands for another kind of thing after, or for another unit's",
   "shared-body": "one body serves several functions that differ after",

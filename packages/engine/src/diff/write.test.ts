@@ -28,7 +28,7 @@ const hasTools = ((): boolean => {
 
 function compile(source: string, output: string, ...flags: string[]): Uint8Array {
   writeFileSync(join(scratch, "unit.c"), source);
-  const sections = ["-O2", "-ffunction-sections", "-fdata-sections", "-w"];
+  const sections = ["-O2", "-g", "-ffunction-sections", "-fdata-sections", "-w"];
   run("gcc", ...sections, ...flags, "-c", "unit.c", "-o", output);
   return readFileSync(join(scratch, output));
 }
