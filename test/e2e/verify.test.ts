@@ -1,37 +1,17 @@
-/** verifyHotpatch on processes of its own: what it confirms, and that it can say no. */
-import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { type VerifyReport, type VerifyRequest, verifyHotpatch } from "@suture/builder";
-import { openEngine, sealHotpatch } from "@suture/engine";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hotpatchMaps, mappedAt, writeProcess } from "../live/snapshot.ts";
-import { addressOf, openWorkshop } from "../live/victim.ts";
+/** verifyHotpatch on processes of its own: programs, libraries and plug-ins of every kind. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, chownSync, copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { VerifyRequest } from "@suture/builder";
+import { afterAll, describe, expect, test } from "vitest";
+import { hotpatchMaps } from "../live/snapshot.ts";
+import { confirmed, FUNCTIONS, LIBRARY_FLAGS, namesOf, openVerifyScene } from "./verify-scene.ts";
 
-const workshop = openWorkshop();
-const engine = openEngine();
+const { workshop, program, file, makeFix, verify } = openVerifyScene();
 afterAll(() => workshop.close());
 
-/** Refers to whatever code can refer to: libraries, data, constants, functions and their addresses. */
-const PROGRAM = `
-#include <stdio.h>
-#include <string.h>
-int total = 5; static int (*chosen)(int);
-__attribute__((noinline)) int twice(int x) { return x * 2; }
-__attribute__((noinline)) int weigh(const char *text) { total += 3; return (int)strlen(text) + twice(total); }
-__attribute__((noinline)) void choose(void) { chosen = twice; puts("faulty"); }
-int main(int argc, char **argv) { puts("main has begun"); choose(); return weigh(argv[0]) + chosen(argc); }
-`;
-const FIX = `
-#include <stdio.h>
-#include <string.h>
-extern int total; static int (*chosen)(int); static const char *const words[] = { "one", "two" };
-int twice(int x); int weigh(const char *text); void choose(void);
-__attribute__((noinline)) static int helper(int x) { return x ^ (int)words[x & 1][0]; }
-__attribute__((noinline)) int twice(int x) { return helper(x) + x * 2; }
-__attribute__((noinline)) int weigh(const char *text) { if (!text) return 0; total += 3; return (int)strlen(text) + twice(total); }
-__attribute__((noinline)) void choose(void) { chosen = twice; printf("fixed %p\\n", (void *)&chosen); }
-`;
 const LIBRARY = `
 #include <string.h>
 int count_words(const char *text); static int calls; extern int host_level __attribute__((weak));
@@ -47,48 +27,18 @@ const PLUGIN_FIX = `extern int host_level; int level(void); int level(void) { re
 const HOST = `#include <stdio.h>
 int host_level = 4; int main(void) { puts("host"); return 0; }`;
 
-const FUNCTIONS = ["twice", "weigh", "choose"];
+const RUNNING = `
+#include <unistd.h>
+int answer(int x); __attribute__((noinline)) int answer(int x) { return x * 77 + x % 13; }
+int main(int count, char **words)
+{
+  if (count > 1 && fork()) return 0;
+  if (count > 1) setsid();
+  for (int turn = 0; turn < 100000; turn++) usleep(1000 + answer(turn) % 2 + (words[0] == 0));
+}`;
+const RUNNING_FIX = `int answer(int x); int answer(int x) { return x * 78; }`;
 
-let program = "";
-let file = "";
-
-beforeAll(() => {
-  program = workshop.compile("program", PROGRAM, ["-Wl,--build-id", "-fPIE", "-pie"]);
-  file = makeFix("fix-1", program, FIX, FUNCTIONS, ["strlen", "printf"]);
-});
-
-function makeFix(
-  id: string,
-  binary: string,
-  source: string,
-  functions: readonly string[],
-  dynamic: readonly string[] = [],
-): string {
-  workshop.makeHotpatch({ id, binary, source, functions, dynamic, flags: ["-fPIC"] });
-  return join(workshop.folder, `${id}.hotpatch`);
-}
-
-const verify = (changes: Partial<VerifyRequest> = {}): Promise<VerifyReport> =>
-  verifyHotpatch({
-    hotpatch: file,
-    binary: program,
-    env: process.env,
-    engine,
-    cacheFolder: join(workshop.folder, "cache"),
-    timeoutMs: 20_000,
-    ...changes,
-  });
-
-const namesOf = ({ steps }: VerifyReport): string[] => steps.map(({ name }) => name);
 const ALL = ["start", "apply", "redirects", "revert", "memory", "end"];
-
-/** The report of a hotpatch that is confirmed; a problem is shown whole. */
-function confirmed(report: VerifyReport): VerifyReport {
-  expect(report.problem).toBeUndefined();
-  expect(report).toMatchObject({ ok: true, applied: true, reverted: true });
-  expect(existsSync(`/proc/${report.pid}`)).toBe(false);
-  return report;
-}
 
 describe("confirms a hotpatch", () => {
   test("for a program, before its main function has begun", async () => {
@@ -106,4 +56,97 @@ describe("confirms a hotpatch", () => {
       ...["start", "apply false", "redirects true", "revert true", "memory false", "end false"],
     ]);
   });
+
+  test("with threads that sleep", async () => {
+    let threads = 0;
+    const onStep: VerifyRequest["onStep"] = (step, pid) => {
+      if (step === "redirects") threads = readdirSync(`/proc/${pid}/task`).length;
+    };
+    confirmed(await verify({ threads: 5, onStep }));
+    expect(threads).toBe(6);
+  });
+
+  test("for a library, in a program that waits", async () => {
+    const binary = workshop.compile("libwords.so", LIBRARY, LIBRARY_FLAGS);
+    const hotpatch = makeFix("fix-library", binary, LIBRARY_FIX, ["count_words"], ["strlen"]);
+    confirmed(await verify({ hotpatch, binary }));
+  });
+
+  test("for a library whose path cannot be preloaded", async () => {
+    const binary = workshop.compile("lib words:1.so", LIBRARY, LIBRARY_FLAGS);
+    const hotpatch = makeFix("fix-blank", binary, LIBRARY_FIX, ["count_words"], ["strlen"]);
+    confirmed(await verify({ hotpatch, binary }));
+  });
+
+  test("for a plug-in, in the program that it is a part of", async () => {
+    const host = workshop.compile("host", HOST, ["-rdynamic"]);
+    const binary = workshop.compile("plugin.so", PLUGIN, LIBRARY_FLAGS);
+    const hotpatch = makeFix("fix-plugin", binary, PLUGIN_FIX, ["level"], ["host_level"]);
+    const alone = await verify({ hotpatch, binary });
+    expect(alone.problem).toMatchObject({ reason: "cannot-start" });
+    expect(alone.problem?.next).toContain("--host");
+    confirmed(await verify({ hotpatch, binary, host }));
+  });
+
+  test("for a program that calls an indirect function which nothing has resolved yet", async () => {
+    const source = `#include <string.h>
+int main(int count, char **words) { return count > 9 ? (int)strlen(words[1]) : 0; }
+int size(const char *text); __attribute__((noinline)) int size(const char *text) { return (int)strlen(text); }`;
+    const binary = workshop.compile("lazy", source, ["-Wl,--build-id", "-Wl,-z,lazy", "-fPIE"]);
+    const fix = `#include <string.h>
+int size(const char *text); int size(const char *text) { return text ? (int)strlen(text) : 0; }`;
+    const hotpatch = makeFix("fix-lazy", binary, fix, ["size"], ["strlen"]);
+    confirmed(await verify({ hotpatch, binary }));
+  });
+
+  test("for a setuid program, which would ignore what is preloaded", async () => {
+    const binary = join(workshop.folder, "setuid");
+    copyFileSync(program, binary);
+    chownSync(binary, process.getuid?.() === 0 ? 1 : (process.getuid?.() as number), 0);
+    chmodSync(binary, 0o4755);
+    confirmed(await verify({ binary }));
+  });
+
+  test("for a static program, which is run", async () => {
+    const flags = ["-static", "-Wl,--build-id", "-fno-pie", "-no-pie"];
+    const binary = workshop.compile("static", RUNNING, flags);
+    const hotpatch = makeFix("fix-static", binary, RUNNING_FIX, ["answer"]);
+    const held = await verify({ hotpatch, binary });
+    expect(held.problem).toMatchObject({ reason: "cannot-start" });
+    expect(held.problem?.next).toContain("--run");
+    confirmed(await verify({ hotpatch, binary, run: `exec '${binary}'` }));
+  });
+
+  test("for a daemon, which ends although its parent has ended", async () => {
+    const binary = workshop.compile("daemon", RUNNING, ["-Wl,--build-id", "-fPIE", "-pie"]);
+    const hotpatch = makeFix("fix-daemon", binary, RUNNING_FIX, ["answer"]);
+    confirmed(await verify({ hotpatch, binary, run: `'${binary}' daemon` }));
+  });
+
+  test("while the package's own test succeeds", async () => {
+    const note = join(workshop.folder, "note");
+    const command = `cp /proc/$SUTURE_PID/maps '${note}' && echo "$SUTURE_HOTPATCH_ID" >> '${note}'`;
+    expect(namesOf(confirmed(await verify({ test: command })))).toContain("test");
+    expect(readFileSync(note, "utf8")).toMatch(/memfd:suture:fix-1 .*\n(.*\n)*fix-1\n$/);
+  });
+});
+
+test("nothing is left when whoever verifies is killed", async () => {
+  const script = `
+    import { verifyHotpatch } from "@suture/builder";
+    await verifyHotpatch({ hotpatch: ${JSON.stringify(file)}, binary: ${JSON.stringify(program)},
+      env: process.env, onStep: (step, pid) => {
+        if (step !== "redirects") return;
+        console.log(pid);
+        return new Promise(() => setInterval(() => {}, 1000));
+      } });`;
+  const verifier = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    cwd: dirname(fileURLToPath(import.meta.url)),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [text] = (await once(verifier.stdout, "data")) as [Buffer];
+  const pid = Number(text.toString());
+  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  verifier.kill("SIGKILL");
+  await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 5000 }).toBe(false);
 });

@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
+import { resolve } from "node:path";
+import type { VerifyReport, VerifyRequest } from "@suture/builder";
 import type { Engine, Hotpatch } from "@suture/engine";
 import { describe, expect, test } from "vitest";
 import { runCli } from "./cli.ts";
 import type { Context } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import type { ProcessSummary } from "./parts.ts";
+import type { BuilderParts, ProcessSummary } from "./parts.ts";
 
 /** What the engine would be asked; every call is noted. Real processes: test/e2e. */
 function contextWith(engine: Partial<Engine>, calls: string[] = []): Context {
@@ -74,6 +76,11 @@ describe("usage", () => {
     ["build --deb a --source b", "what is to be built?"],
     ["build --deb a --from 1", "where is the fix?"],
     ["build --source a --patch p", "how is it compiled?"],
+    ["verify", "FILE is missing"],
+    ["verify x --host a --run b", "--host and --run exclude each other"],
+    ["verify x --threads many", "--threads many"],
+    ["verify x --timeout 0", "--timeout 0"],
+    ["verify x --pid 1", "'--pid'"],
     ["completion ksh", "no completion for ksh"],
   ])("suture %s", async (words, complaint) => {
     const outcome = await run(words);
@@ -158,6 +165,68 @@ describe("commands on processes", () => {
   });
 });
 
+describe("verify", () => {
+  const verifyWith = async (words: string, report: Partial<VerifyReport>) => {
+    const requests: VerifyRequest[] = [];
+    const verifyHotpatch = async (request: VerifyRequest): Promise<VerifyReport> => {
+      requests.push(request);
+      const base = { ok: true, applied: true, reverted: true, functions: [], steps: [] };
+      return { ...base, milliseconds: 250, id: "fix-1", ...report };
+    };
+    const builder = async () => ({ verifyHotpatch }) as unknown as BuilderParts;
+    const outcome = await run(words, { ...contextWith({}), builder });
+    return { outcome, request: requests[0] };
+  };
+
+  test("hands on what was asked for, with whole paths", async () => {
+    const words =
+      "verify x --binary b --library-path l --root / --threads 3 --timeout 9 --test true";
+    const { request } = await verifyWith(words, {});
+    expect(request).toMatchObject({
+      hotpatch: resolve("x"),
+      binary: resolve("b"),
+      libraryPath: [resolve("l")],
+      root: "/",
+      threads: 3,
+      timeoutMs: 9000,
+      test: "true",
+      cacheFolder: "/nowhere",
+    });
+    expect(request).not.toHaveProperty("run");
+  });
+
+  test("shows each step, and the one that failed", async () => {
+    const steps = [
+      { name: "apply", ok: true, detail: "1 replaced", milliseconds: 1 },
+      { name: "redirects", ok: false, detail: "f: no jump", milliseconds: 1 },
+    ] as const;
+    const problem = { reason: "not-redirected", detail: "f: no jump", next: "report" } as const;
+    const { outcome } = await verifyWith("verify x", { ok: false, steps, problem });
+    expect(outcome.blocks).toEqual([
+      { kind: "line", text: "ok      apply      1 replaced" },
+      { kind: "line", text: "FAILED  redirects  f: no jump" },
+    ]);
+    expect(outcome.problem).toEqual(problem);
+    expect(outcome.document).toMatchObject({ id: "fix-1", steps });
+  });
+
+  test.each([
+    ["not-redirected", true, "failed"],
+    ["test-failed", true, "failed"],
+    ["function-on-stack", true, "failed"],
+    ["process-ended", false, "failed"],
+    ["cannot-start", false, "failed"],
+    ["wrong-build-id", false, "refused"],
+    ["bad-hotpatch", false, "refused"],
+    ["function-on-stack", false, "refused"],
+    ["no-baseline", false, "nothing"],
+  ] as const)("%s, applied %s: ends as %s", async (reason, applied, exit) => {
+    const problem = { reason, detail: "d", next: "n" };
+    const { outcome } = await verifyWith("verify x", { ok: false, applied, problem });
+    expect(outcome.exit).toBe(exit);
+  });
+});
+
 describe("completion", () => {
   const script = async (shell: string) =>
     String((await run(`completion ${shell}`)).document.script);
@@ -173,6 +242,7 @@ _suture; echo "\${COMPREPLY[@]}"`;
     };
     expect(await complete(["suture", "re"])).toEqual(["revert"]);
     expect(await complete(["suture", "apply", "--t"])).toEqual(["--timeout"]);
+    expect(await complete(["suture", "verify", "--th"])).toEqual(["--threads"]);
     expect(await complete(["suture", "inspect", "bi"])).toEqual(["bin"]);
     expect(await complete(["suture", "apply", "--pid", String(process.pid)])).toContain(
       `${process.pid}`,

@@ -1,5 +1,6 @@
 /** Where files of this machine stand for a process that runs in a build root, or in none. */
 import {
+  chmodSync,
   constants,
   copyFileSync,
   existsSync,
@@ -93,6 +94,7 @@ function copyInto(folder: string, path: string): string {
   const taken = existsSync(join(folder, name));
   const copy = join(taken ? mkdtempSync(join(folder, "copy-")) : folder, name);
   copyFileSync(path, copy, constants.COPYFILE_FICLONE);
+  chmodSync(copy, READ_EXECUTE);
   return copy;
 }
 

@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { VerifyReport, VerifyRequest } from "@suture/builder";
 import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
 import type { Exit } from "../exit-codes.ts";
@@ -87,7 +87,7 @@ function requestOf(args: Arguments, context: Context): VerifyRequest {
     libraryPath: args.texts("library-path").map((path) => resolve(path)),
     ...threadsOf(args),
     ...timeoutOf(args),
-    cacheFolder: join(resolve(args.text("cache") ?? context.cacheFolder)),
+    cacheFolder: resolve(args.text("cache") ?? context.cacheFolder),
     env: context.env,
   };
 }
