@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { expectedVerdict, scoreRow } from "./judge.ts";
 import { type CorpusRow, parseList } from "./list.ts";
+import { openLiveEngine } from "./live.ts";
 import { codeDigest, type RowRecord } from "./records.ts";
 import { runPackage } from "./run-package.ts";
 import { formatScores, isReached } from "./scores.ts";
@@ -52,6 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const cacheFolder = resolve(
     values.cache ?? join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "suture"),
   );
+  const engine = openLiveEngine();
   const records: RowRecord[] = [];
   const code = values.code ?? (await codeDigest(join(import.meta.dirname, "../..")));
   for (const name of new Set(rows.map((row) => row.package))) {
@@ -59,7 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
       name,
       rows.filter((row) => row.package === name),
       {
-        ...{ cacheFolder, env, code },
+        ...{ cacheFolder, env, code, engine },
         recordFolder: join(cacheFolder, "corpus"),
         again: values.again ?? false,
         progress: (step) => process.stderr.write(`  ${step}\n`),

@@ -21,11 +21,12 @@ export async function remake(
   progress: (step: string) => void,
 ): Promise<readonly UnitDependencies[] | BuildRefusal> {
   const { rebuild, source } = walk;
-  const { root, env } = rebuild;
-  const wrapper = await createCompilerWrapper(join(source.folder, "wrapper"), env);
+  const { root, env, buildRoot } = rebuild;
+  const wrapper = await createCompilerWrapper(join(source.folder, "wrapper"), rebuild);
   const argv = await buildStep(root);
   const result = await runCommand(argv, {
     cwd: root,
+    buildRoot,
     env: { ...wrapper.env, DEB_RULES_REQUIRES_ROOT: "no" },
     timeoutMs: 30 * 60 * 1000,
   });
@@ -37,7 +38,7 @@ export async function remake(
   if (isBuildRefusal(commands)) return commands;
   const inTree = commands.filter(({ directory }) => `${directory}/`.startsWith(`${root}/`));
   progress(`${inTree.length} units were compiled again`);
-  const anew = await readAllDependencies(inTree, { recordedRoot: root, root, env });
+  const anew = await readAllDependencies(inTree, { recordedRoot: root, root, env, buildRoot });
   const known = new Set(anew.map(({ command }) => JSON.stringify(command)));
   const kept = rebuild.units.filter(
     ({ command }) =>

@@ -3,7 +3,8 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { applyPatch } from "../../packages/builder/src/apply-patch.ts";
 import { type ChangedFile, compareTrees } from "../../packages/builder/src/changed-files.ts";
-import { type CompiledFix, compileBoth } from "../../packages/builder/src/compare-trees.ts";
+import type { UnitDependencies } from "../../packages/builder/src/changed-units.ts";
+import { compileBoth } from "../../packages/builder/src/compare-trees.ts";
 import { compilerVersion } from "../../packages/builder/src/compile-unit.ts";
 import {
   isPackaging,
@@ -12,6 +13,7 @@ import {
 } from "../../packages/builder/src/deb/fixed-root.ts";
 import { buildId } from "../../packages/builder/src/engine.ts";
 import { type ModuleOutcome, outcomeForModule } from "../../packages/builder/src/module-outcome.ts";
+import type { Module } from "../../packages/builder/src/module-symbols.ts";
 import { createModule, openElf } from "../../packages/builder/src/open-module.ts";
 import { type PatchFile, parsePatchFile } from "../../packages/builder/src/patch-file.ts";
 import {
@@ -20,7 +22,7 @@ import {
   refuseBuild,
 } from "../../packages/builder/src/refusals.ts";
 import type { CorpusRow } from "./list.ts";
-import type { Progress, ShippedBinary, Walk } from "./walk.ts";
+import type { Progress, Walk } from "./walk.ts";
 
 /** What became of a row in one program or library. */
 export interface BinaryOutcome {
@@ -74,17 +76,18 @@ async function build(
   const changes = await compareTrees(source.tree, fixedSource, isPackaging);
   const fixedRoot = join(scratch, "fixed");
   await makeFixedRoot({ root: rebuild.root, fixedRoot, fixedSource, changes });
-  const compiled = await compileBoth({ ...rebuild, fixedRoot, changes, scratch }, progress);
+  const opened = await openBinaries(walk);
+  if (isBuildRefusal(opened)) return { binaries: [], refusal: opened };
+  const units = unitsThatShip(rebuild.units, opened);
+  const compiled = await compileBoth({ ...rebuild, units, fixedRoot, changes, scratch }, progress);
   if (isBuildRefusal(compiled)) return { binaries: [], refusal: compiled };
   progress("finding the units in what ships");
   const about = await aboutRow(row, walk, patches);
   const binaries: BinaryOutcome[] = [];
-  for (const binary of walk.binaries) {
-    const outcome = await outcomeFor(binary, { walk, compiled, about });
-    if (isBuildRefusal(outcome)) return { binaries, refusal: outcome };
-    const file = join(rebuild.root, binary.built);
-    const hotpatch = outcome.kind === "built" ? await save(binary, outcome, place.output) : {};
-    binaries.push({ path: binary.path, file, outcome, ...hotpatch });
+  for (const { path, file, module } of opened) {
+    const outcome = outcomeForModule(compiled, module, about);
+    const hotpatch = outcome.kind === "built" ? await save(path, outcome, place.output) : {};
+    binaries.push({ path, file, outcome, ...hotpatch });
   }
   return { binaries };
 }
@@ -108,28 +111,49 @@ async function aboutRow(
     sequence: 1,
     source: `${name} ${version} before ${row.patches[0]}`,
     fixedBy: row.patches.join(", "),
-    compiler: await compilerVersion(compiler, rebuild.env),
+    compiler: await compilerVersion(compiler, rebuild),
     proof: "identical-build-id",
     patches,
   };
 }
 
-async function outcomeFor(
-  { path, built }: ShippedBinary,
-  row: { readonly walk: Walk; readonly compiled: CompiledFix; readonly about: RowAbout },
-): Promise<ModuleOutcome | BuildRefusal> {
-  const image = openElf(await readFile(join(row.walk.rebuild.root, built)), built);
-  if (isBuildRefusal(image)) return image;
-  const id = buildId(image);
-  if (id === undefined) {
-    return refuseBuild("bad-binary", { name: path, detail: "it has no Build-ID", next: "none" });
+interface OpenedBinary {
+  readonly path: string;
+  readonly file: string;
+  readonly module: Module;
+}
+
+async function openBinaries(walk: Walk): Promise<readonly OpenedBinary[] | BuildRefusal> {
+  const opened: OpenedBinary[] = [];
+  for (const { path, built } of walk.binaries) {
+    const file = join(walk.rebuild.root, built);
+    const image = openElf(await readFile(file), built);
+    if (isBuildRefusal(image)) return image;
+    const id = buildId(image);
+    if (id === undefined) {
+      return refuseBuild("bad-binary", { name: path, detail: "it has no Build-ID", next: "none" });
+    }
+    const module = createModule(image, { named: image, buildId: id, name: basename(path) });
+    opened.push({ path, file, module });
   }
-  const module = createModule(image, { named: image, buildId: id, name: basename(path) });
-  return outcomeForModule(row.compiled, module, row.about);
+  return opened;
+}
+
+/** Units of tests and examples need not be compiled: no file that ships has their source's name. */
+function unitsThatShip(
+  units: readonly UnitDependencies[],
+  opened: readonly OpenedBinary[],
+): readonly UnitDependencies[] {
+  if (opened.some(({ module }) => !module.symbols.complete)) return units;
+  return units.filter(
+    ({ command: { file, language } }) =>
+      language === "assembly" ||
+      opened.some(({ module }) => module.symbols.files.has(basename(file))),
+  );
 }
 
 async function save(
-  { path }: ShippedBinary,
+  path: string,
   { assembled }: Extract<ModuleOutcome, { kind: "built" }>,
   output: string,
 ): Promise<{ readonly hotpatch: string }> {

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { type Archive, openArchive } from "../../packages/builder/src/deb/archive.ts";
 import { chooseVersions } from "../../packages/builder/src/deb/choose-versions.ts";
 import { obtainSource, readSeries } from "../../packages/builder/src/deb/source-package.ts";
+import type { Engine } from "../../packages/builder/src/engine.ts";
 import { type BuildRefusal, isBuildRefusal } from "../../packages/builder/src/refusals.ts";
 import { judgeOutcome, type RowVerdict } from "./judge.ts";
 import type { CorpusRow } from "./list.ts";
+import { tryLive } from "./live.ts";
 import { addRecord, loadRecords, type RowRecord, rowKey } from "./records.ts";
 import { buildRow } from "./row.ts";
 import { moveWalk, openWalk, type Progress, type Walk } from "./walk.ts";
@@ -19,6 +21,7 @@ export interface RunOptions {
   /** The digest of the code; records of another one are not taken. */
   readonly code: string;
   readonly again: boolean;
+  readonly engine: Engine;
   readonly progress: Progress;
   readonly onRecord: (record: RowRecord, row: CorpusRow, known: boolean) => void;
 }
@@ -72,7 +75,7 @@ const openPackage = (
   first: number,
   archive: Archive,
   progress: Progress,
-): Promise<Walk | BuildRefusal> => openWalk(served, first, { archive, mayInstall: true }, progress);
+): Promise<Walk | BuildRefusal> => openWalk(served, first, { archive }, progress);
 
 async function runRow(
   row: CorpusRow,
@@ -92,7 +95,12 @@ async function runRow(
   await rm(output, { recursive: true, force: true });
   const outcome = await buildRow(row, walk, output, progress);
   const seconds = (performance.now() - started) / 1000;
-  await record(row, version, { ...judgeOutcome(outcome), seconds }, options);
+  const live = await tryLive(outcome.binaries, walk, options);
+  const judged = judgeOutcome(outcome);
+  const detail = [judged.detail ?? [], live.problems].flat().join("; ");
+  const { applied, reverted } = live;
+  const found = { ...judged, seconds, applied, reverted, ...(detail !== "" && { detail }) };
+  await record(row, version, found, options);
 }
 
 /** Where the row's patches begin in the series; undefined where one of them is not there. */

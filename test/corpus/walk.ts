@@ -66,7 +66,7 @@ export type Progress = (step: string) => void;
 /** What is written down between two runs. */
 interface WalkState {
   readonly position: number;
-  readonly rebuild: Omit<Rebuild, "env">;
+  readonly rebuild: Omit<Rebuild, "env" | "buildRoot">;
   readonly binaries: readonly ShippedBinary[];
 }
 
@@ -219,7 +219,7 @@ const contentOf = async (path: string): Promise<Buffer | undefined> =>
   existsSync(path) ? readFile(path) : undefined;
 
 async function saveWalk({ source, position, rebuild, binaries }: Walk): Promise<void> {
-  const { env: _, ...kept } = rebuild;
+  const { env: _, buildRoot: __, ...kept } = rebuild;
   const state: WalkState = { position, rebuild: kept, binaries };
   await writeFile(join(source.folder, "walk.json"), JSON.stringify(state));
 }
