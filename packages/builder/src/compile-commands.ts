@@ -1,7 +1,9 @@
 /** Which commands compiled which sources: from a compile_commands.json or from a recording. */
 import { isAbsolute, resolve } from "node:path";
 import { type CompileCommand, parseArguments } from "./compiler-arguments.ts";
+import { responseDepthMax } from "./limits.ts";
 import { type BuildRefusal, refuseBuild } from "./refusals.ts";
+import { splitResponseFile } from "./response-file.ts";
 import { splitShellWords } from "./shell-words.ts";
 
 /** One run of a compiler as the wrapper saw it. */
@@ -9,21 +11,23 @@ export interface RecordedRun {
   readonly directory: string;
   /** The compiler's name and its arguments. */
   readonly argv: readonly string[];
+  /** Variables that the compiler heeds, where the build sets them. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
  * The compile commands of a recording, one for each source, sorted and each once.
  *
  * `exists` tells whether a file is still there: configure's tests compile files that are gone
- * when the build ends. A response file with sources or -c in the command is refused by its name:
- * it may be gone too, and what it said with it.
+ * when the build ends. A response file that nobody could read is refused by its name: there may
+ * be sources in it.
  */
 export function commandsOfRuns(
   runs: readonly RecordedRun[],
   exists: (path: string) => boolean,
 ): readonly CompileCommand[] | BuildRefusal {
   const commands: CompileCommand[] = [];
-  for (const { directory, argv } of runs) {
+  for (const { directory, argv, env } of runs) {
     const [compiler = "", ...args] = argv;
     const parsed = parseArguments(args);
     if (!parsed.compiles) continue;
@@ -38,6 +42,7 @@ export function commandsOfRuns(
         compiler,
         options: parsed.options,
         language,
+        ...(env !== undefined && { env }),
         ...(output !== undefined && { output }),
       });
     }
@@ -61,7 +66,12 @@ export function linkedFiles(runs: readonly RecordedRun[]): readonly string[] {
  */
 export function parseCompileCommands(
   text: string,
-  options: { readonly base: string; readonly exists: (path: string) => boolean },
+  options: {
+    readonly base: string;
+    readonly exists: (path: string) => boolean;
+    /** Reads a response file; undefined where there is none. */
+    readonly read?: (path: string) => string | undefined;
+  },
 ): readonly CompileCommand[] | BuildRefusal {
   let entries: unknown;
   try {
@@ -74,7 +84,7 @@ export function parseCompileCommands(
   for (const [index, entry] of entries.entries()) {
     const run = runOfEntry(entry, options.base);
     if (run === undefined) return refuseDatabase(`entry ${index} has no directory and command`);
-    runs.push(run);
+    runs.push(withResponses(run, options.read ?? (() => undefined)));
   }
   return commandsOfRuns(runs, options.exists);
 }
@@ -88,6 +98,21 @@ export function formatCompileCommands(commands: readonly CompileCommand[]): stri
     ...(output !== undefined && { output }),
   }));
   return `${JSON.stringify(entries, null, 1)}\n`;
+}
+
+/** A response file may name others: gcc follows them too, up to a limit against circles. */
+function withResponses(
+  run: RecordedRun,
+  read: (path: string) => string | undefined,
+  depth = responseDepthMax,
+): RecordedRun {
+  let found = false;
+  const argv = run.argv.flatMap((word) => {
+    const text = word.startsWith("@") ? read(resolve(run.directory, word.slice(1))) : undefined;
+    found ||= text !== undefined;
+    return text === undefined ? [word] : splitResponseFile(text);
+  });
+  return found && depth > 1 ? withResponses({ ...run, argv }, read, depth - 1) : { ...run, argv };
 }
 
 function runOfEntry(entry: unknown, base: string): RecordedRun | undefined {
@@ -117,8 +142,8 @@ const objectName = (file: string): string =>
 const refuseResponseFile = (name: string, directory: string): BuildRefusal =>
   refuseBuild("bad-compile-commands", {
     name: `@${name}`,
-    detail: `a command in ${directory} takes its arguments from the response file ${name}, which is not supported`,
-    next: "make the build pass its arguments on the command line",
+    detail: `a command in ${directory} takes its arguments from the response file ${name}, which is gone`,
+    next: "make the build pass its arguments on the command line, or keep its response files",
   });
 
 const refuseDatabase = (detail: string): BuildRefusal =>

@@ -62,9 +62,9 @@ export async function readDependencies(
   return parseMakeRule(result.stdout).map((path) => resolve(moved.directory, path));
 }
 
-const runOptions = ({ directory }: CompileCommand, place: CompilePlace): CommandOptions => ({
+const runOptions = ({ directory, env }: CompileCommand, place: CompilePlace): CommandOptions => ({
   cwd: directory,
-  env: place.env,
+  env: { ...place.env, ...env },
   buildRoot: place.buildRoot,
   timeoutMs: compileTimeoutMs,
 });
@@ -83,11 +83,19 @@ function moveCommand(command: CompileCommand, place: CompilePlace): CompileComma
     directory: move(command.directory),
     file: move(command.file),
     options: command.options.map(move),
+    ...(command.env !== undefined && {
+      env: Object.fromEntries(
+        Object.entries(command.env).map(([name, value]) => [name, move(value)]),
+      ),
+    }),
   };
 }
 
 /** Replaces the tree's old place in a text: only whole path names, `/src/a` is not in `/src/ab`. */
-function movePath(text: string, { recordedRoot, root }: CompilePlace): string {
+export function movePath(
+  text: string,
+  { recordedRoot, root }: Pick<CompilePlace, "recordedRoot" | "root">,
+): string {
   if (recordedRoot === root) return text;
   let moved = "";
   let rest = text;

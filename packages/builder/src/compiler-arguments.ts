@@ -16,6 +16,8 @@ export interface CompileCommand {
   /** What decides the code: without sources, output, dependency files and -c. */
   readonly options: readonly string[];
   readonly language: Language;
+  /** Variables that the build set for it. */
+  readonly env?: Readonly<Record<string, string>>;
   /** The object as the command names it; undefined when it compiled and linked at once. */
   readonly output?: string;
 }
@@ -36,7 +38,7 @@ const takesNext = new Set(
     "-o -x -I -D -U -L -l -T -u -z -e -B -G -include -imacros -isystem -iquote -idirafter -iprefix " +
     "-iwithprefix -iwithprefixbefore -isysroot -imultilib -MF -MT -MQ -Xlinker -Xassembler " +
     "-Xpreprocessor -Xclang -mllvm -target -arch -aux-info -dumpbase -dumpbase-ext -dumpdir --param " +
-    "-wrapper -specs --sysroot -rpath -soname -h"
+    "-wrapper -MJ -A -cxx-isystem -include-pch -Xanalyzer -working-directory -specs --sysroot -rpath -soname -h"
   ).split(" "),
 );
 

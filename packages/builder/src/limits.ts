@@ -33,3 +33,6 @@ export const foundShareMin = 0.5;
 
 /** The share from which on a unit with too few functions found may still be in the program. */
 export const doubtShareMin = 0.1;
+
+/** Response files within response files that are followed: nobody nests them deeper on purpose. */
+export const responseDepthMax = 10;

@@ -6,12 +6,14 @@
  */
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type BuildRoot, createBuildRoot } from "../build-root.ts";
 import type { UnitDependencies } from "../changed-units.ts";
 import { readAllDependencies } from "../compare-trees.ts";
-import { commandsOfRuns } from "../compile-commands.ts";
-import { createCompilerWrapper } from "../compiler-wrapper.ts";
+import { commandsOfRuns, type RecordedRun } from "../compile-commands.ts";
+import { movePath } from "../compile-unit.ts";
+import { parseArguments } from "../compiler-arguments.ts";
+import { createCompilerWrapper, type MakeRun } from "../compiler-wrapper.ts";
 import { compilesAtOnce, rebuildTimeoutMs } from "../limits.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import { failureText, runCommand } from "../run-command.ts";
@@ -37,10 +39,19 @@ export interface Rebuild {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where it was built, and where all its compilations run. */
   readonly buildRoot: BuildRoot;
+  /** The outermost runs of make and ninja, in their order: again, they bring the tree up to date. */
+  readonly makes: readonly MakeRun[];
+  /** What made libraries and programs of objects (compilers, ar, ranlib, ld), in its order. */
+  readonly links: readonly RecordedRun[];
 }
 
 export interface RebuildOptions {
   readonly archive: Archive;
+  /**
+   * The absolute path that the tree has inside while it is built, where the shipped program
+   * depends on it (`findBuildPath`); its place in the cache unless given.
+   */
+  readonly buildPath?: string | undefined;
 }
 
 /** The rebuild of a source package: from the cache, or made now, which takes minutes. */
@@ -49,59 +60,73 @@ export async function obtainRebuild(
   options: RebuildOptions,
   progress: (step: string) => void,
 ): Promise<Rebuild | BuildRefusal> {
-  const { archive } = options;
-  const parent = join(source.folder, "build");
+  const { archive, buildPath } = options;
+  await mkdir(source.folder, { recursive: true });
+  const parent = join(await realpath(source.folder), "build");
   const env = await buildEnvironment(source, parent);
   const done = join(source.folder, "build.json");
+  const place = { archive, source, parent, buildPath };
   if (existsSync(done)) {
     const known: unknown = JSON.parse(await readFile(done, "utf8"));
-    if (isOurs(known) && isComplete(known.packageRoot)) {
-      const { packageRoot, ...rebuild } = known;
-      return { ...rebuild, env, buildRoot: openRoot(packageRoot, { archive, source }) };
+    if (isOurs(known) && known.buildPath === buildPath && isComplete(known.packageRoot)) {
+      const { packageRoot, buildPath: _, ...rebuild } = known;
+      return { ...rebuild, env, buildRoot: openRoot(packageRoot, place) };
     }
   }
   const packageRoot = await obtainPackageRoot(source.tree, archive, progress);
   if (isBuildRefusal(packageRoot)) return packageRoot;
-  const buildRoot = openRoot(packageRoot, { archive, source });
+  const buildRoot = openRoot(packageRoot, place);
+  // First what says that the build is complete: this may be interrupted anywhere.
+  await rm(done, { force: true });
   await rm(parent, { recursive: true, force: true });
   await rm(join(source.folder, "objects"), { recursive: true, force: true });
-  await mkdir(parent, { recursive: true });
-  const root = join(await realpath(parent), source.version.name);
+  await mkdir(parent);
+  const root = join(parent, buildPath === undefined ? source.version.name : basename(buildPath));
   const copy = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
   await cp(source.tree, root, copy);
-  const units = await recordBuild(source, { root, env, buildRoot }, progress);
-  if (isBuildRefusal(units)) return units;
+  const recorded = await recordBuild(source, { root, env, buildRoot, buildPath }, progress);
+  if (isBuildRefusal(recorded)) return recorded;
   const linked = await findLinkedFiles(root);
-  await writeFile(done, JSON.stringify({ packageRoot, root, units, linked }));
-  return { root, units, linked, env, buildRoot };
+  const rebuild = { root, ...recorded, linked };
+  await writeFile(done, JSON.stringify({ packageRoot, buildPath, ...rebuild }));
+  return { ...rebuild, env, buildRoot };
 }
 
-/** The cache's folder is seen inside, and the source's where it is not in the cache. */
+/**
+ * The cache's folder is seen inside, the source's where it is not in the cache, and the folder
+ * around the tree a second time where the build wants another path.
+ */
 function openRoot(
   packageRoot: PackageRoot,
-  { archive, source }: { readonly archive: Archive; readonly source: CachedSource },
+  place: {
+    readonly archive: Archive;
+    readonly source: CachedSource;
+    readonly parent: string;
+    readonly buildPath: string | undefined;
+  },
 ): BuildRoot {
+  const { archive, parent, buildPath } = place;
   const { cacheFolder } = archive;
-  const folders = isBelow(source.folder, cacheFolder)
-    ? [cacheFolder]
-    : [cacheFolder, source.folder];
-  return createBuildRoot({
-    ...packageRoot,
-    binds: folders.map((path) => ({ from: path, to: path })),
-  });
+  const own = dirname(parent);
+  const folders = isBelow(own, cacheFolder) ? [cacheFolder] : [cacheFolder, own];
+  const binds = folders.map((path) => ({ from: path, to: path }));
+  if (buildPath !== undefined) binds.push({ from: parent, to: dirname(buildPath) });
+  return createBuildRoot({ ...packageRoot, binds });
 }
+
+type Recorded = Pick<Rebuild, "units" | "makes" | "links">;
 
 async function recordBuild(
   source: CachedSource,
-  place: Pick<Rebuild, "root" | "env" | "buildRoot">,
+  place: Pick<Rebuild, "root" | "env" | "buildRoot"> & { readonly buildPath: string | undefined },
   progress: (step: string) => void,
-): Promise<readonly UnitDependencies[] | BuildRefusal> {
+): Promise<Recorded | BuildRefusal> {
   const { name, version } = source.version;
   progress(`rebuilding ${name} ${version} (a first build takes minutes)`);
   const wrapper = await createCompilerWrapper(join(source.folder, "wrapper"), place);
   const argv = ["dpkg-buildpackage", "-b", "-us", "-uc", "-d"];
-  const { root, env, buildRoot } = place;
-  const options = { cwd: root, env: wrapper.env, buildRoot, timeoutMs: rebuildTimeoutMs };
+  const { root, env, buildRoot, buildPath = root } = place;
+  const options = { cwd: buildPath, env: wrapper.env, buildRoot, timeoutMs: rebuildTimeoutMs };
   const result = await runCommand(argv, options);
   const log = join(source.folder, "build.log");
   await writeFile(log, `${result.stdout}\n${result.stderr}`);
@@ -112,18 +137,54 @@ async function recordBuild(
       next: `read ${log}`,
     });
   }
-  const commands = commandsOfRuns(await wrapper.readRuns(), existsSync);
+  const inTree = async <Run extends RecordedRun>(runs: Promise<readonly Run[]>) =>
+    moveRuns(await runs, { recordedRoot: buildPath, root });
+  const commands = commandsOfRuns(await inTree(wrapper.readRuns()), existsSync);
   if (isBuildRefusal(commands)) return commands;
-  const inTree = commands.filter(({ directory }) => `${directory}/`.startsWith(`${root}/`));
-  if (inTree.length === 0) {
+  if (commands.length === 0) {
     return refuseBuild("nothing-recorded", {
       name: `${name} ${version}`,
       detail: "its build called no compiler by its plain name (gcc, cc, clang ...)",
       next: `read ${log}`,
     });
   }
-  progress(`reading what ${inTree.length} units are made of`);
-  return readAllDependencies(inTree, { recordedRoot: root, root, env, buildRoot });
+  const makes = await inTree(wrapper.readMakeRuns());
+  const links = (await inTree(wrapper.readLinkRuns())).filter(isOutputThere);
+  progress(`reading what ${commands.length} units are made of`);
+  const at = { recordedRoot: root, root, env, buildRoot };
+  return { units: await readAllDependencies(commands, at), makes, links };
+}
+
+/**
+ * The runs inside the tree, with its path in the cache for the one it had while it was built: the
+ * results are read outside, and compilations give the same code from there, for options that map
+ * the path away are changed with it.
+ */
+function moveRuns<Run extends RecordedRun>(
+  runs: readonly Run[],
+  paths: { readonly recordedRoot: string; readonly root: string },
+): readonly Run[] {
+  return runs
+    .filter(({ directory }) => isBelow(directory, paths.recordedRoot))
+    .map((run) => ({
+      ...run,
+      directory: movePath(run.directory, paths),
+      argv: run.argv.map((word) => movePath(word, paths)),
+      ...(run.env !== undefined && {
+        env: Object.fromEntries(
+          Object.entries(run.env).map(([name, value]) => [name, movePath(value, paths)]),
+        ),
+      }),
+    }));
+}
+
+/** Configure's tests link too, and remove what they made. */
+function isOutputThere({ directory, argv }: RecordedRun): boolean {
+  const archive = /(?:ar|ranlib)(?:-[0-9.]+)?$/.test(argv[0] ?? "");
+  const output = archive
+    ? argv.slice(1).find((word) => /\.a$/.test(word))
+    : (parseArguments(argv.slice(1)).output ?? "a.out");
+  return output === undefined || existsSync(resolve(directory, output));
 }
 
 async function buildEnvironment(source: CachedSource, parent: string): Promise<Rebuild["env"]> {
@@ -141,8 +202,11 @@ async function buildEnvironment(source: CachedSource, parent: string): Promise<R
   };
 }
 
-type KnownBuild = Omit<Rebuild, "env" | "buildRoot"> & { readonly packageRoot: PackageRoot };
+type KnownBuild = Omit<Rebuild, "env" | "buildRoot"> & {
+  readonly packageRoot: PackageRoot;
+  readonly buildPath?: string;
+};
 
 /** The file was written by this program into a folder of the user's own cache. */
 const isOurs = (value: unknown): value is KnownBuild =>
-  typeof value === "object" && value !== null && "packageRoot" in value && "units" in value;
+  typeof value === "object" && value !== null && "packageRoot" in value && "links" in value;
