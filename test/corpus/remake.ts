@@ -1,11 +1,13 @@
 /** Runs a package's own make again in its built tree, and records what it compiles. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { UnitDependencies } from "../../packages/builder/src/changed-units.ts";
 import { readAllDependencies } from "../../packages/builder/src/compare-trees.ts";
 import { commandsOfRuns } from "../../packages/builder/src/compile-commands.ts";
-import { createCompilerWrapper } from "../../packages/builder/src/compiler-wrapper.ts";
+import {
+  createCompilerWrapper,
+  type MakeRun,
+} from "../../packages/builder/src/compiler-wrapper.ts";
 import type { Rebuild } from "../../packages/builder/src/deb/rebuild.ts";
 import type { CachedSource } from "../../packages/builder/src/deb/source-package.ts";
 import {
@@ -15,24 +17,27 @@ import {
 } from "../../packages/builder/src/refusals.ts";
 import { failureText, runCommand } from "../../packages/builder/src/run-command.ts";
 
-/** Makes again what changed sources concern. The result are all units, the old ones kept. */
+/**
+ * Makes again what changed sources concern, with the makes that the build ran itself. The result
+ * are all units, the old ones kept.
+ */
 export async function remake(
   walk: { readonly rebuild: Rebuild; readonly source: CachedSource },
   progress: (step: string) => void,
 ): Promise<readonly UnitDependencies[] | BuildRefusal> {
   const { rebuild, source } = walk;
   const { root, env, buildRoot } = rebuild;
+  const makes = makesToRepeat(rebuild.makes);
+  if (makes.length === 0) return refuse("the build", "it ran no make that could be repeated");
   const wrapper = await createCompilerWrapper(join(source.folder, "wrapper"), rebuild);
-  const argv = await buildStep(root);
-  const result = await runCommand(argv, {
-    cwd: root,
-    buildRoot,
-    env: { ...wrapper.env, DEB_RULES_REQUIRES_ROOT: "no" },
-    timeoutMs: 30 * 60 * 1000,
-  });
-  if (result.code !== 0) {
-    const detail = failureText(result);
-    return refuseBuild("build-failed", { name: argv.join(" "), detail, next: "build everything" });
+  for (const make of makes) {
+    const result = await runCommand(make.argv, {
+      cwd: make.directory,
+      buildRoot,
+      env: { ...wrapper.env, ...make.env },
+      timeoutMs: makeTimeoutMs,
+    });
+    if (result.code !== 0) return refuse(make.argv.join(" "), failureText(result));
   }
   const commands = commandsOfRuns(await wrapper.readRuns(), existsSync);
   if (isBuildRefusal(commands)) return commands;
@@ -47,12 +52,22 @@ export async function remake(
   return [...kept, ...anew];
 }
 
-/** The step of debian/rules that compiles: its own where it overrides debhelper's. */
-async function buildStep(root: string): Promise<readonly string[]> {
-  const rules = await readFile(join(root, "debian/rules"), "utf8");
-  const target = /^(override_dh_auto_build(?:-arch)?)\s*:/m.exec(rules)?.[1];
-  if (target !== undefined) return ["make", "-f", "debian/rules", target];
-  const options = /^\s*dh\s+\$@(.*)$/m.exec(rules)?.[1] ?? "";
-  const kept = options.split(/\s+/).filter((word) => /^(?:--(?:build|source)|-[BDS])/.test(word));
-  return ["dh_auto_build", ...kept];
+/** A make that takes longer would be slower than a build from nothing. */
+const makeTimeoutMs = 30 * 60 * 1000;
+
+/** The makes that build: not those that clean, install or test, and not configure's own. */
+export function makesToRepeat(makes: readonly MakeRun[]): readonly MakeRun[] {
+  const distinct = new Map<string, MakeRun>();
+  for (const make of makes) {
+    const words = make.argv.slice(1);
+    if (words.some((word) => otherGoal.test(word) || /conftest|^-[nq]$/.test(word))) continue;
+    if (existsSync(make.directory)) distinct.set(JSON.stringify(make), make);
+  }
+  return [...distinct.values()];
 }
+
+const otherGoal =
+  /^(?:[a-z-]*clean|(?:un)?install[\w.-]*|[\w.-]+-install|check[\w.-]*|tests?|--version|-v)$/;
+
+const refuse = (name: string, detail: string): BuildRefusal =>
+  refuseBuild("build-failed", { name, detail, next: "build everything" });

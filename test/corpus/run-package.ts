@@ -2,10 +2,18 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Archive, openArchive } from "../../packages/builder/src/deb/archive.ts";
-import { chooseVersions } from "../../packages/builder/src/deb/choose-versions.ts";
-import { obtainSource, readSeries } from "../../packages/builder/src/deb/source-package.ts";
+import { sourceVersions } from "../../packages/builder/src/deb/choose-versions.ts";
+import {
+  type CachedSource,
+  obtainSource,
+  readSeries,
+} from "../../packages/builder/src/deb/source-package.ts";
 import type { Engine } from "../../packages/builder/src/engine.ts";
-import { type BuildRefusal, isBuildRefusal } from "../../packages/builder/src/refusals.ts";
+import {
+  type BuildRefusal,
+  isBuildRefusal,
+  refuseBuild,
+} from "../../packages/builder/src/refusals.ts";
 import { judgeOutcome, type RowVerdict } from "./judge.ts";
 import type { CorpusRow } from "./list.ts";
 import { tryLive } from "./live.ts";
@@ -33,41 +41,73 @@ export async function runPackage(
   options: RunOptions,
 ): Promise<void> {
   const { cacheFolder, env, progress } = options;
-  const place = { folder: join(cacheFolder, "deb/apt"), env, options: {} };
-  const archive = await openArchive(place, progress);
-  if (isBuildRefusal(archive)) throw new Error(sentence(archive));
-  const request = { kind: "deb", package: name, from: "newest", cacheFolder, env } as const;
-  const versions = await chooseVersions(request, archive);
-  if (isBuildRefusal(versions)) return failAll(rows, "none", versions, options);
-  const { version } = versions.from;
   const known = await loadRecords(options.recordFolder, name);
-  const pending: CorpusRow[] = [];
+  const isValid = (record: RowRecord | undefined): record is RowRecord =>
+    record !== undefined && !options.again && isKept(record, options.code);
   for (const row of rows) {
     const record = known.get(rowKey(row));
-    const valid = record?.version === version && record.code === options.code && !options.again;
-    if (record !== undefined && valid) options.onRecord(record, row, true);
-    else pending.push(row);
+    if (isValid(record)) options.onRecord(record, row, true);
   }
+  const pending = rows.filter((row) => !isValid(known.get(rowKey(row))));
   if (pending.length === 0) return;
-  const sources = { archive, cacheFolder: join(cacheFolder, "deb") };
-  const served = await obtainSource(versions.from, sources, progress);
-  if (isBuildRefusal(served)) return failAll(pending, version, served, options);
+  const place = { folder: join(cacheFolder, "deb/apt"), env, options: {} };
+  const archive = await openArchive(place, progress);
+  if (isBuildRefusal(archive)) return failAll(pending, "unknown", archive, options);
+  const served = await obtainServed({ name, rows }, archive, options);
+  if (isBuildRefusal(served)) return failAll(pending, "unknown", served, options);
+  const { version } = served.version;
   const series = await readSeries(served.tree);
-  const placed = pending.map((row) => ({ row, at: positionOf(row, series) }));
-  for (const { row, at } of placed) if (at === undefined) await record(row, version, gone, options);
-  const there = placed.flatMap(({ row, at }) => (at === undefined ? [] : [{ row, at }]));
+  const there: { readonly row: CorpusRow; readonly at: number }[] = [];
+  for (const row of pending) {
+    const at = positionOf(row, series);
+    if (at === undefined) await record(row, version, gone, options);
+    else there.push({ row, at });
+  }
   there.sort((a, b) => a.at - b.at);
-  const first = firstPosition(rows, series) ?? 0;
   if (there.length === 0) return;
+  const first = firstPosition(rows, series) ?? 0;
   const walk = await openPackage(served, first, archive, progress);
-  if (isBuildRefusal(walk))
+  if (isBuildRefusal(walk)) {
     return failAll(
       there.map(({ row }) => row),
       version,
       walk,
       options,
     );
+  }
   for (const { row, at } of there) await runRow(row, { at, walk }, options);
+}
+
+/** What an archive or a missing tool made fail may succeed the next time. */
+const isKept = ({ code, reason }: RowRecord, wanted: string): boolean =>
+  code === wanted && !/^(?:archive-unreachable|missing-tool|not-root)$/.test(reason ?? "");
+
+/**
+ * The source in the version of the list where the archive still has it, else in the newest one:
+ * an archive may name versions that it does not serve.
+ */
+async function obtainServed(
+  { name, rows }: { readonly name: string; readonly rows: readonly CorpusRow[] },
+  archive: Archive,
+  { cacheFolder, progress }: RunOptions,
+): Promise<CachedSource | BuildRefusal> {
+  const versions = sourceVersions(await archive.sourceRecords(name), name).toReversed();
+  const listed = versions.filter(({ version }) => rows.some((row) => row.version === version));
+  const sources = { archive, cacheFolder: join(cacheFolder, "deb") };
+  let refusal: BuildRefusal | undefined;
+  for (const version of [...listed, ...versions]) {
+    const source = await obtainSource(version, sources, progress);
+    if (!isBuildRefusal(source)) return source;
+    refusal = source;
+  }
+  return (
+    refusal ??
+    refuseBuild("no-such-package", {
+      name,
+      detail: "the archive does not have this source package",
+      next: "check the machine's apt sources",
+    })
+  );
 }
 
 const openPackage = (
