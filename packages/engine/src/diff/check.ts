@@ -119,7 +119,10 @@ function checkVariables({ correlation, comparison }: CheckRequest): DiffRefusal[
     } else if (!before.writable && after.writable) {
       const detail = "it stands in read-only memory and new code would write to it";
       refusals.push({ code: "changed-data", name, detail });
-    } else if (before.section !== undefined && !comparison.sameContent(before, after)) {
+    } else if (alignmentOf(after) > alignmentOf(before)) {
+      const detail = `it stands at a multiple of ${alignmentOf(before)}, and new code expects one of ${alignmentOf(after)}`;
+      refusals.push({ code: "changed-data-size", name, detail });
+    } else if (!comparison.sameContent(before, after)) {
       const detail = before.writable
         ? "the running program may have changed the value since it started"
         : "code of other units may read it";
@@ -128,6 +131,10 @@ function checkVariables({ correlation, comparison }: CheckRequest): DiffRefusal[
   }
   return refusals;
 }
+
+/** What addresses of the variable are multiples of. Of a COMMON symbol the value says it. */
+const alignmentOf = ({ section, symbols }: Entity): number =>
+  section === undefined ? (symbols[0]?.st_value ?? 1) : section.sh_addralign;
 
 function checkNewVariables({ after, correlation, included }: CheckRequest): DiffRefusal[] {
   const refusals: DiffRefusal[] = [];

@@ -103,7 +103,7 @@ export function createTypeComparison(): TypeComparison {
   const sameAggregate = (one: DebugEntry, other: DebugEntry): boolean => {
     // Where one object has but a declaration, the name is all there is to compare.
     if (one.declaration || other.declaration) return nameOf(one) === nameOf(other);
-    if (one.byteSize !== other.byteSize) return false;
+    if (one.byteSize !== other.byteSize || alignmentOf(other) > alignmentOf(one)) return false;
     const members = membersOf(one);
     const others = membersOf(other);
     if (members.length !== others.length) return false;
@@ -139,6 +139,9 @@ export function createTypeComparison(): TypeComparison {
 
   return { sameType, sameMember, sameSignature };
 }
+
+/** Objects that exist stand where the old alignment put them; a smaller new one fits too. */
+const alignmentOf = ({ alignment = 0 }: DebugEntry): number => alignment;
 
 /** True for types that have members or values of their own, and so mostly a name. */
 const hasLayoutOfItsOwn = (core: DebugEntry): boolean =>

@@ -19,7 +19,7 @@ export function describeLayoutChange(
     one !== undefined && other !== undefined && isAggregate(one) && isAggregate(other);
   if (!aggregates) return `it is ${sized(before)} before and ${sized(after)} after`;
   const changes = memberChanges(one, other, comparison);
-  const [first = "its members differ"] = changes;
+  const [first = `its alignment is ${other.alignment ?? "natural"} after`] = changes;
   const more = changes.length > 1 ? ` (and ${changes.length - 1} more)` : "";
   return `${first}${more}; ${sizesText(one, other)}`;
 }

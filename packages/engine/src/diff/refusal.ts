@@ -1,7 +1,7 @@
 /** Every reason for which the diff refuses a translation unit, in one table. */
 export const DIFF_REFUSALS = {
   "changed-data": "the initial value of an existing variable changes",
-  "changed-data-size": "the size of an existing variable changes",
+  "changed-data-size": "the size of an existing variable changes, or its alignment grows",
   "type-layout": "the layout of a type changes that data of the running program may have",
   "enumerator-value": "a number that the running program may have stored means something else",
   "changed-signature": "callers that stay pass other arguments than the new code takes",

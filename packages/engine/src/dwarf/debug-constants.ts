@@ -54,6 +54,7 @@ export const DW_AT = {
   DW_AT_signature: 0x69,
   DW_AT_data_bit_offset: 0x6b,
   DW_AT_str_offsets_base: 0x72,
+  DW_AT_alignment: 0x88,
 } as const;
 
 /** Forms of attributes (table 7.6), and those of GNU for split files. */

@@ -19,6 +19,8 @@ export interface DebugEntry {
   /** DW_AT_inline is there: an abstract instance, of which the copies are made. */
   readonly inlined: boolean;
   readonly byteSize: number | undefined;
+  /** DW_AT_alignment: what the source asks for beyond the natural alignment. */
+  readonly alignment: number | undefined;
   readonly bitSize: number | undefined;
   /** DW_AT_bit_offset of DWARF 4: from the high end of a storage unit of `byteSize`. */
   readonly bitOffset: number | undefined;

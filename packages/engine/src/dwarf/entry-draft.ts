@@ -31,6 +31,7 @@ export const createDraft = (tag: number, parent: EntryDraft | undefined): EntryD
   external: false,
   inlined: false,
   byteSize: undefined,
+  alignment: undefined,
   bitSize: undefined,
   bitOffset: undefined,
   dataBitOffset: undefined,
@@ -92,6 +93,9 @@ function setNumber(draft: EntryDraft, name: number, value: AttributeValue): void
   switch (name) {
     case DW_AT.DW_AT_byte_size:
       draft.byteSize = number;
+      break;
+    case DW_AT.DW_AT_alignment:
+      draft.alignment = number;
       break;
     case DW_AT.DW_AT_bit_size:
       draft.bitSize = number;

@@ -1,0 +1,4 @@
+int helper(int);
+int external(int);
+int helper(int value) { return value + 2; }
+int use(int value) { return helper(value) + external(value); }

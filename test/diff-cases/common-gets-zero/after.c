@@ -1,0 +1,2 @@
+int limit = 0;
+int get(void) { return limit + 1; }

@@ -1,0 +1,2 @@
+enum { DEPTH_MAX = 100 };
+int descend(int depth) { return depth < DEPTH_MAX; }

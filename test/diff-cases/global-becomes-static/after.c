@@ -1,0 +1,3 @@
+static int total;
+__attribute__((noinline)) static int helper(int value) { return value - total; }
+int use(int value) { return helper(value) * 2; }

@@ -1,0 +1,3 @@
+#include <assert.h>
+int first(int value) { return value + 1; }
+int second(int value) { assert(value > 0); return value; }

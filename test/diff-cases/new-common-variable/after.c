@@ -1,0 +1,3 @@
+int used;
+int fresh;
+int get(void) { return used + fresh++; }

@@ -1,0 +1,3 @@
+// flags: -fcommon
+int used;
+int get(void) { return used; }

@@ -1,0 +1,7 @@
+struct cursor { const char *at; int line; int depth; };
+__attribute__((noinline)) static int skip(struct cursor *cursor) { while (*cursor->at == ' ') cursor->at++, cursor->depth++; return cursor->line; }
+int parse(const char *text) { struct cursor cursor = { text, 1, 0 }; return skip(&cursor) + *cursor.at; }
+int other(const char *text) { return *text; }
+
+long external(void *);
+long unaware(void) { struct cursor cursor; return external(&cursor) != 0; }

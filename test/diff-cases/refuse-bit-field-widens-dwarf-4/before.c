@@ -1,0 +1,5 @@
+// flags: -gdwarf-4
+struct option { unsigned set : 1; unsigned count : 4; };
+static struct option options[4];
+int is_set(int at) { return options[at].set; }
+void use(int at) { options[at].count++; }

@@ -1,0 +1,3 @@
+// flags: -fcommon
+int limit;
+int get(void) { return limit; }

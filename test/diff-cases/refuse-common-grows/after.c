@@ -1,0 +1,2 @@
+int table[8];
+int get(int at) { return table[at]; }

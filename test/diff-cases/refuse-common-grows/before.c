@@ -1,0 +1,3 @@
+// flags: -fcommon
+int table[4];
+int get(int at) { return table[at]; }

@@ -1,0 +1,1 @@
+int limit(int value) { return value > 9; }

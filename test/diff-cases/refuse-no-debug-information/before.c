@@ -1,0 +1,2 @@
+// flags: -g0
+int limit(int value) { return value > 10; }

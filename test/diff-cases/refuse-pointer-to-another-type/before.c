@@ -1,0 +1,4 @@
+struct plain { int value; };
+struct counted { int value; };
+struct holder { struct plain *item; };
+int value(struct holder *holder, struct counted *other) { return holder->item->value + other->value; }

@@ -1,0 +1,1 @@
+void copy(char *to, const char *from, unsigned long room) { while (room-- && (*to++ = *from++)) ; }

@@ -1,0 +1,1 @@
+int next(int at) { static int slots[4]; return ++slots[at]; }

@@ -1,0 +1,1 @@
+int depth(void) { static __thread int level; return ++level; }

@@ -1,0 +1,2 @@
+int count;
+int bump(void) { count++; return count > 10; }

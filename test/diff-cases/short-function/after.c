@@ -1,0 +1,3 @@
+int stub;
+void nothing(void) { stub++; }
+int one(void) { return 1; }

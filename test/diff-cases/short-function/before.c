@@ -1,0 +1,3 @@
+int stub;
+void nothing(void) { }
+int one(void) { return 1; }

@@ -1,0 +1,1 @@
+int first(char *text) { return text[0]; }

@@ -1,0 +1,3 @@
+int external(void *, int);
+int one(int value) { struct state { int value; } state = { value }; return external(&state, sizeof state); }
+int two(int value) { struct state { long value; } state = { value }; return external(&state, sizeof state); }
