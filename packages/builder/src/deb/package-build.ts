@@ -12,6 +12,7 @@ import { type BuildRefusal, combineRefusals, isBuildRefusal } from "../refusals.
 import { nameFixes } from "../refused-fixes.ts";
 import type { BuildResult, DebRequest, Progress } from "../request.ts";
 import { type Archive, openArchive } from "./archive.ts";
+import { findBuildPath } from "./build-path.ts";
 import { chooseModule } from "./choose-module.ts";
 import { chooseVersions } from "./choose-versions.ts";
 import { obtainEarlierSource } from "./earlier-source.ts";
@@ -127,11 +128,14 @@ async function buildBetween(
 ): Promise<BuildResult> {
   const { archive, from, fixed, scratch } = parts;
   const changes = await compareTrees(from.tree, fixed.tree, isPackaging);
-  const rebuild = await obtainRebuild(from, { archive }, progress);
-  if (isBuildRefusal(rebuild)) return rebuild;
   const rebuilt = (request.withoutPatches ?? []).length > 0;
-  const built = rebuilt ? { built: dirname(rebuild.root) } : {};
-  const shipped = await obtainShippedFiles(from, { archive, ...built }, progress);
+  const served = rebuilt ? [] : await obtainShippedFiles(from, { archive }, progress);
+  if (isBuildRefusal(served)) return served;
+  const buildPath = await findBuildPath(served, from.version);
+  const rebuild = await obtainRebuild(from, { archive, buildPath }, progress);
+  if (isBuildRefusal(rebuild)) return rebuild;
+  const built = { archive, built: dirname(rebuild.root) };
+  const shipped = rebuilt ? await obtainShippedFiles(from, built, progress) : served;
   if (isBuildRefusal(shipped)) return shipped;
   const fixedRoot = join(scratch, "fixed");
   await makeFixedRoot({ root: rebuild.root, fixedRoot, fixedSource: fixed.tree, changes });
