@@ -4,7 +4,7 @@
  * Everything that stands in the way is collected before it is refused, so that an author sees
  * all of it at once.
  */
-import type { HotpatchManifest } from "@suture/release";
+import type { Fix, HotpatchManifest } from "@suture/release";
 import {
   type DiffRefusal,
   diffObjects,
@@ -17,7 +17,7 @@ import {
   type ReplacedFunction,
   writeHotpatch,
 } from "./engine.ts";
-import { attributeFixes, type ChangedName } from "./fixes.ts";
+import { attributeFixes, type ChangedName, commandKey } from "./fixes.ts";
 import { hotpatchId, sha256, writeHotpatchFile } from "./hotpatch-file.ts";
 import { bytesFrom } from "./image-bytes.ts";
 import type { Module } from "./module-symbols.ts";
@@ -25,6 +25,7 @@ import type { PatchFile } from "./patch-file.ts";
 import { findReference } from "./references.ts";
 import { type BuildRefusal, combineRefusals, type RefusalItem } from "./refusals.ts";
 import { addFine } from "./refused-fixes.ts";
+import { settleRefusals } from "./settle-refusals.ts";
 import { type ModuleUnit, mismatchItem, refuseSource } from "./units-in-module.ts";
 
 /** What a hotpatch's manifest says besides what is found here. */
@@ -38,6 +39,8 @@ export interface About {
   readonly proof: HotpatchManifest["builtFrom"]["proof"];
   /** The fixes. */
   readonly patches: readonly PatchFile[];
+  /** What the manifest says of them; by the words of the patches unless given. */
+  readonly fixes?: (changed: readonly ChangedName[]) => readonly Fix[];
   /** What was refused before: then there is no hotpatch, but all other obstacles are found. */
   readonly refused: readonly BuildRefusal[];
 }
@@ -46,6 +49,10 @@ export interface Assembled {
   readonly bytes: Uint8Array;
   readonly description: PatchDescription;
   readonly manifest: HotpatchManifest;
+  /** The functions that differ: those that are replaced. */
+  readonly changed: readonly ChangedName[];
+  /** The new functions that come along. */
+  readonly added: readonly Pick<ChangedName, "key" | "unit" | "name">[];
 }
 
 /** Makes the hotpatch for one module from the units that are in it. */
@@ -54,7 +61,10 @@ export function assembleHotpatch(
   module: Module,
   about: About,
 ): Assembled | BuildRefusal {
-  const diffs = units.map((unit) => ({ unit, diff: diffObjects(unit.before, unit.after) }));
+  const diffs = settleRefusals(
+    units.map((unit) => ({ unit, diff: diffObjects(unit.before, unit.after) })),
+    module,
+  );
   const concerned = diffs.filter(({ diff }) => diff.changed.length > 0);
   const unpatchable = diffs.flatMap(({ unit, diff }) =>
     diff.refusals.map((refusal) => itemOf(refusal, unit.unit.name)),
@@ -94,6 +104,10 @@ export function assembleHotpatch(
     bytes: writeHotpatchFile(linked.object, description, manifest),
     description,
     manifest,
+    changed: changedNames(fine),
+    added: fine.flatMap(({ unit: { unit }, diff }) =>
+      diff.added.map((name) => ({ key: commandKey(unit.command), unit: unit.name, name })),
+    ),
   };
 }
 
@@ -239,7 +253,9 @@ function describe(
       ...(about.package !== undefined && { package: about.package }),
       ...(about.version !== undefined && { version: about.version }),
     },
-    fixes: attributeFixes(about.patches, changedNames(diffs)),
+    fixes: (about.fixes ?? ((changed) => attributeFixes(about.patches, changed)))(
+      changedNames(diffs),
+    ),
     builtFrom: {
       source: about.source,
       fixedBy: about.fixedBy,
@@ -253,6 +269,7 @@ function describe(
 const changedNames = (diffs: readonly UnitDiff[]): readonly ChangedName[] =>
   diffs.flatMap(({ unit, diff }) =>
     diff.changed.map(({ name, onlyAtStart }) => ({
+      key: commandKey(unit.unit.command),
       unit: unit.unit.name,
       changedFiles: unit.unit.changedFiles,
       name,
