@@ -1,7 +1,16 @@
 /** verifyHotpatch on processes of its own: programs, libraries and plug-ins of every kind. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { VerifyRequest } from "@suture/builder";
@@ -39,6 +48,15 @@ int main(int count, char **words)
 const RUNNING_FIX = `int answer(int x); int answer(int x) { return x * 78; }`;
 
 const ALL = ["start", "apply", "redirects", "revert", "memory", "end"];
+
+/** A program and what ldd(1) says that it needs, at their places in `root`. */
+function copyWithLibraries(program: string, root: string): void {
+  const needed = execFileSync("ldd", [program], { encoding: "utf8" }).match(/\/\S+/g) ?? [];
+  for (const path of [program, ...needed]) {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    copyFileSync(path, join(root, path));
+  }
+}
 
 describe("confirms a hotpatch", () => {
   test("for a program, before its main function has begun", async () => {
@@ -123,6 +141,29 @@ int size(const char *text); int size(const char *text) { return text ? (int)strl
     confirmed(await verify({ hotpatch, binary, run: `'${binary}' daemon` }));
   });
 
+  test.skipIf(process.getuid?.() !== 0)(
+    "in a build root, whose libraries it needs [needs another user]",
+    async () => {
+      const root = join(workshop.folder, "root");
+      const soname = ["-Wl,-soname,libonly.so.1"];
+      const source = "int only(int x); int only(int x) { return x * 5; }";
+      const library = workshop.compile("libonly.so.1", source, [...LIBRARY_FLAGS, ...soname]);
+      const uses = `int only(int x); int main(void) { return only(1); }
+int f(int x); __attribute__((noinline)) int f(int x) { return only(x) + 1; }`;
+      const binary = workshop.compile("uses", uses, ["-Wl,--build-id", library]);
+      const fix = "int only(int x); int f(int x); int f(int x) { return only(x) + 2; }";
+      const hotpatch = makeFix("fix-root", binary, fix, ["f"]);
+      for (const file of ["/usr/bin/env", "/bin/cat"]) copyWithLibraries(file, root);
+      const away = join(root, "usr/lib/libonly.so.1");
+      mkdirSync(dirname(away), { recursive: true });
+      renameSync(library, away);
+      expect((await verify({ hotpatch, binary })).problem?.reason).toBe("cannot-start");
+      confirmed(await verify({ hotpatch, binary, root }));
+      confirmed(await verify({ hotpatch, binary, libraryPath: [dirname(away)] }));
+      expect(readdirSync(join(root, "tmp"))).toEqual([]);
+    },
+  );
+
   test("while the package's own test succeeds", async () => {
     const note = join(workshop.folder, "note");
     const command = `cp /proc/$SUTURE_PID/maps '${note}' && echo "$SUTURE_HOTPATCH_ID" >> '${note}'`;
@@ -143,6 +184,7 @@ test("nothing is left when whoever verifies is killed", async () => {
   const verifier = spawn(process.execPath, ["--input-type=module", "-e", script], {
     cwd: dirname(fileURLToPath(import.meta.url)),
     stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, TMPDIR: workshop.folder },
   });
   const [text] = (await once(verifier.stdout, "data")) as [Buffer];
   const pid = Number(text.toString());

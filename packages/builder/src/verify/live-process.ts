@@ -98,7 +98,7 @@ export function start(
         waiting = { form, take };
         offer();
       }),
-    said: () => text.replace(/^suture: (paused|ended.*)\n/gm, "").trim(),
+    said: () => text.replace(/^suture: (paused|failed: |ended .*)\n?/gm, "").trim(),
     ending,
     ended,
     kill: async () => {

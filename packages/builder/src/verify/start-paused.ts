@@ -1,6 +1,6 @@
 /** Starts a program that waits before its main function, with the library that is verified. */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { FormatError, PT, parseElf } from "../engine.ts";
 import { isSharedLibrary } from "../module-symbols.ts";
 import { awaitEnd, type LiveProcess, type Started, start, within } from "./live-process.ts";
@@ -29,6 +29,9 @@ export interface PauseRequest {
 /** Waits for input; is on every machine and in every build root. */
 const HOST = "/bin/cat";
 
+/** The dynamic linker is in every process already; it cannot be loaded a second time. */
+const LOADER = /^ld(-linux.*|-[0-9.]+)?\.so/;
+
 /** Starts the process, or says why there is none. */
 export async function startPaused(
   request: PauseRequest,
@@ -55,7 +58,7 @@ export async function startPaused(
   const late = `it was not ready after ${request.timeoutMs / 1000} s`;
   const ending = started.ending() ?? (line === READY_LINE ? "it was not loaded" : late);
   await started.kill();
-  return refuseStart(request, { said: started.said(), ending });
+  return refuseStart(request, { kind, said: started.said(), ending });
 }
 
 const asProcess = (started: Started, pid: number): LiveProcess => ({
@@ -99,7 +102,7 @@ function plan(
     [PAUSE_VARIABLES.pause]: "1",
     [PAUSE_VARIABLES.threads]: String(request.threads),
   };
-  if (kind === "library") {
+  if (kind === "library" && !LOADER.test(basename(binary))) {
     // A path with a blank or a colon cannot stand among what is preloaded.
     const placed = placement.place(binary);
     if (host === undefined && !/[\s:]/.test(placed)) preload.push(placed);
@@ -148,14 +151,14 @@ const LIBRARY_FOLDERS = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "us
 
 function refuseStart(
   { binary, host }: PauseRequest,
-  { said, ending }: { readonly said: string; readonly ending: string },
+  { kind, said, ending }: { readonly kind: Kind; readonly said: string; readonly ending: string },
 ): VerifyProblem {
   const lacksLibrary = /error while loading shared libraries|cannot open shared object/.test(said);
-  const lacksSymbol = /undefined symbol|symbol lookup error/.test(said) && host === undefined;
+  const lacksHost = kind === "library" && host === undefined;
   const next = lacksLibrary
     ? "name the folder of the libraries that it needs (--library-path), or a build root (--root)"
-    : lacksSymbol
-      ? "name the program that the library is a part of: --host PROGRAM"
+    : lacksHost
+      ? "name the program that loads the library: --host PROGRAM"
       : "give a command that runs it: --run 'COMMAND'";
   return problem("cannot-start", { detail: `${binary}: ${ending}${said && `: ${said}`}`, next });
 }

@@ -5,10 +5,11 @@
  * are root, which also reaches daemons; else in a process group of its own.
  */
 import { readdirSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { type LiveProcess, type Started, start } from "./live-process.ts";
 import type { Placement } from "./placement.ts";
 import { problem, type VerifyProblem } from "./problems.ts";
-import { mapsModule, readProcFile, readRanges } from "./process-view.ts";
+import { hasEnded, mapsModule, readProcFile, readRanges } from "./process-view.ts";
 
 export interface RunRequest {
   readonly command: string;
@@ -45,7 +46,7 @@ export async function startRunning(
   const started = start(argv, { cwd: placement.folder, env, group: true });
   const found = await awaitModule(started, request);
   if (typeof found === "number") return asProcess(started, found);
-  await started.kill();
+  await endAll(started);
   const said = started.said();
   return problem("cannot-start", {
     detail: `${request.command}: ${found}${said && `: ${said}`}`,
@@ -56,8 +57,36 @@ export async function startRunning(
 const asProcess = (started: Started, pid: number): LiveProcess => {
   const ending = (): string | undefined =>
     started.ending() ?? (isAlive(pid) ? undefined : "it ended");
-  return { pid, runs: true, ending, finish: async () => ending(), kill: started.kill };
+  return {
+    pid,
+    runs: true,
+    ending,
+    finish: async () => ending(),
+    kill: () => endAll(started, pid),
+  };
 };
+
+/**
+ * The command and what it started. With its first process the kernel ends a namespace; where there
+ * is none, a daemon is known by its id. Either takes a moment after the command's own end.
+ */
+async function endAll(started: Started, pid?: number): Promise<void> {
+  const all = [...descendants(started.child.pid), ...(pid === undefined ? [] : [pid])];
+  await started.kill();
+  const deadline = performance.now() + DAEMON_MS;
+  for (const id of all) {
+    if (isAlive(id)) killProcess(id);
+    while (isAlive(id) && performance.now() < deadline) await pause(1);
+  }
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!hasEnded(error)) throw error;
+  }
+}
 
 async function awaitModule(started: Started, request: RunRequest): Promise<number | string> {
   let ended: string | undefined;
@@ -77,7 +106,7 @@ async function awaitModule(started: Started, request: RunRequest): Promise<numbe
       before = now;
       break;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await pause(LOOK_MS);
   }
   const ending = started.ending() ?? (ended === undefined ? undefined : `exit code ${ended}`);
   return ending ?? `no process of it mapped the file in ${request.timeoutMs / 1000} s`;
