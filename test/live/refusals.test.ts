@@ -12,7 +12,7 @@ import {
 } from "@suture/engine";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Job, KILLED_RUN, type Outcome } from "./killed-run.ts";
-import { endOfCode, takeSnapshot, writeProcess } from "./snapshot.ts";
+import { disguiseSigreturn, endOfCode, takeSnapshot, writeProcess } from "./snapshot.ts";
 import { addressOf, openWorkshop, type Victim } from "./victim.ts";
 
 const NOBODY = 65534;
@@ -179,10 +179,15 @@ test("names the thread in a function, and succeeds when it leaves in time", asyn
 
 test("refuses a process that is gone, or has ended and was not waited for", async () => {
   const victim = await start();
-  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec cat"], { stdio: "pipe" });
+  // The child ends when we close its input, which is after its parent became a program that never
+  // waits for children.
+  const words = ["-c", "cat <&3 & echo $!; exec cat 3<&-"];
+  const parent = spawn("sh", words, { stdio: ["pipe", "pipe", "ignore", "pipe"] });
   const zombie = await new Promise<number>((resolve) => {
-    parent.stdout.once("data", (text) => resolve(Number(text)));
+    parent.stdout?.once("data", (text) => resolve(Number(text)));
   });
+  while (readFileSync(`/proc/${parent.pid}/comm`, "utf8") !== "cat\n");
+  parent.stdio[3]?.destroy();
   while (!/^State:\s+Z/m.test(readFileSync(`/proc/${zombie}/status`, "utf8")));
   expect(engine.apply([zombie], hotpatch)).toMatchObject({ refused: "process-gone" });
   parent.kill("SIGKILL");
@@ -340,11 +345,25 @@ test("goes into a process that may write no file, or has a signal waiting that i
   await expectSuccess(await start("blocked-signal"));
 });
 
-test("refuses when no module has room for the injected call", async () => {
-  const victim = await start("2");
-  for (const { address, size } of endOfCode(victim.pid)) {
-    writeProcess(victim.pid, address, new Uint8Array(size).fill(0xcc));
+function fillRoom(pid: number): void {
+  for (const { address, size } of endOfCode(pid)) {
+    writeProcess(pid, address, new Uint8Array(size).fill(0xcc));
   }
+}
+
+test("makes its calls without unused bytes behind code, or without rt_sigreturn", async () => {
+  const full = await start("2");
+  fillRoom(full.pid);
+  await expectSuccess(full);
+  const disguised = await start("2");
+  disguiseSigreturn(disguised.pid);
+  await expectSuccess(disguised);
+});
+
+test("refuses where an injected call has neither of the two", async () => {
+  const victim = await start("2");
+  fillRoom(victim.pid);
+  disguiseSigreturn(victim.pid);
   await expectRefusal(victim, "no-room-for-call", () => apply(victim));
 });
 

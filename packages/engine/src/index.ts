@@ -1,5 +1,6 @@
 export * from "./bytes/address.ts";
 export { FormatError } from "./bytes/format-error.ts";
+export { type CodeInstruction, decodeCode } from "./diff/code.ts";
 export {
   type ChangedFunction,
   type DiffRefusal,

@@ -102,7 +102,7 @@ export function createTypeComparison(): TypeComparison {
 
   const sameAggregate = (one: DebugEntry, other: DebugEntry): boolean => {
     // Where one object has but a declaration, the name is all there is to compare.
-    if (one.declaration || other.declaration) return nameOf(one) === nameOf(other);
+    if (!isComplete(one) || !isComplete(other)) return nameOf(one) === nameOf(other);
     if (one.byteSize !== other.byteSize || alignmentOf(other) > alignmentOf(one)) return false;
     const members = membersOf(one);
     const others = membersOf(other);

@@ -9,7 +9,7 @@
 import { DW_TAG } from "../dwarf/debug-constants.ts";
 import type { DebugEntry, DebugInfo } from "../dwarf/debug-info.ts";
 import { TYPE_DEPTH_MAX } from "./limits.ts";
-import { coreType, isAggregate, nameOf, plainTypeText, typeOf } from "./type-text.ts";
+import { coreType, isAggregate, isComplete, nameOf, plainTypeText, typeOf } from "./type-text.ts";
 
 export interface TypeRoot {
   /** As people read it: `struct node`, `server_t`, `variable state of parse`. */
@@ -34,15 +34,15 @@ export function collectTypeRoots(info: DebugInfo): TypeRoots {
   for (const entry of walk(info)) {
     const scope = (): string => scopeOf(entry);
     const name = nameOf(entry);
-    if (isAggregate(entry) && name !== undefined && !entry.declaration) {
+    if (isAggregate(entry) && name !== undefined && isComplete(entry)) {
       add(aggregates, `${scope()}${name}`, { text: plainTypeText(entry), type: entry });
     } else if (entry.tag === DW_TAG.DW_TAG_typedef && name !== undefined) {
       const { core } = coreType(entry);
-      const whole = core !== undefined && isAggregate(core) && !core.declaration;
+      const whole = core !== undefined && isAggregate(core) && isComplete(core);
       if (!whole) continue;
       const text = nameOf(core) === undefined ? name : plainTypeText(core);
       add(aggregates, `${scope()}typedef ${name}`, { text, type: core });
-    } else if (entry.tag === DW_TAG.DW_TAG_enumeration_type && !entry.declaration) {
+    } else if (entry.tag === DW_TAG.DW_TAG_enumeration_type && isComplete(entry)) {
       add(enumerations, scope(), entry);
     } else if (isLastingVariable(entry) && name !== undefined) {
       const type = typeOf(entry);

@@ -18,6 +18,10 @@ const AGGREGATES: ReadonlySet<number> = new Set([
 
 export const isAggregate = ({ tag }: DebugEntry): boolean => AGGREGATES.has(tag);
 
+/** False for declarations (`struct node;`) and for stubs of types in type units. */
+export const isComplete = ({ byteSize, declaration }: DebugEntry): boolean =>
+  byteSize !== undefined && !declaration;
+
 /** The name of an entry, or of what it is an instance of. */
 export const nameOf = (entry: DebugEntry): string | undefined => entry.name ?? entry.origin?.name;
 
@@ -39,8 +43,8 @@ export function coreType(entry: DebugEntry | undefined): CoreType {
   for (let depth = 0; core !== undefined && depth < TYPE_DEPTH_MAX; depth++) {
     if (core.tag === DW_TAG.DW_TAG_typedef) alias = core;
     else if (!QUALIFIERS.has(core.tag)) {
-      // A stub of a type unit stands for the type itself.
-      const whole = core.declaration ? core.origin : undefined;
+      // A stub of a type that stands in a type unit means the type itself.
+      const whole = isComplete(core) ? undefined : core.origin;
       if (whole === undefined || whole === core) break;
       core = whole;
       continue;

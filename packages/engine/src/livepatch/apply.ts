@@ -21,7 +21,6 @@ import { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
 import type { Hotpatch } from "./hotpatch.ts";
-import { leaveRoom } from "./injection.ts";
 import { EntryWriter } from "./jumps.ts";
 import { encodeState, LEDGER_STATE_OFFSET, type LedgerState } from "./ledger.ts";
 import { mapMemory } from "./map-memory.ts";
@@ -29,6 +28,7 @@ import { type ApplyPlan, planApply, preparedLedger } from "./plan.ts";
 import { collectGarbage } from "./rehearse.ts";
 import { removeMemory } from "./removal.ts";
 import { StackCheck } from "./safety.ts";
+import type { SpareRoom } from "./spare-room.ts";
 import { type SwitchReport, switchEntries } from "./switch-entries.ts";
 import { type Context, describe, mapFile, readMappings, type Target } from "./target.ts";
 import { unwindModules } from "./unwind-modules.ts";
@@ -64,24 +64,19 @@ export function applyToTarget(
   context.faultPoint("planned");
   return withStop(context, target, (stop) => {
     options.onStep("mapping");
-    const caller = mapMemory(context, target, stop, plan);
-    if (isRefusal(caller)) return caller;
+    const rooms = mapMemory(context, target, stop, plan);
+    if (isRefusal(rooms)) return rooms;
     context.faultPoint("mapped");
     options.onStep("writing");
     const switched =
-      writeMemory(context, target, plan) ?? switchTo(context, target, stop, plan, options);
-    // The check saw that no thread was inside; else the one that made the call still may be.
-    if (isRefusal(switched))
-      leaveRoom(() => context.libc.sleepMicroseconds(200), stop, target.memory, plan.room, caller);
-    else target.memory.write(plan.room.address, new Uint8Array(plan.room.size));
+      writeMemory(context, target, plan, rooms) ?? switchTo(context, target, stop, plan, options);
     if (isRefusal(switched)) {
       const { entries } = plan.ledger;
       if (switched.refused !== "changed-code") {
-        removeMemory({ context, target, stop, range: rangeOf(plan), entries });
+        removeMemory({ context, target, stop, range: rangeOf(plan), entries, rooms });
       }
       return switched;
     }
-    context.faultPoint("room-cleared");
     if (!options.keepSuperseded) removeSuperseded(context, target, stop, plan);
     return {
       ...switched,
@@ -133,7 +128,12 @@ export function withStop<T>(
  * process is ever writable and executable. Then the pages of the entries get their private copy,
  * which takes the kernel longer than the five bytes of a jump.
  */
-function writeMemory(context: Context, target: Target, plan: ApplyPlan): Refusal | undefined {
+function writeMemory(
+  context: Context,
+  target: Target,
+  plan: ApplyPlan,
+  rooms: readonly SpareRoom[],
+): Refusal | undefined {
   const { ledger, image } = plan;
   const ledgerSize = image.base - ledger.start;
   const path = mapFile(target.pid, ledger.start, virtualAddr(ledger.start + ledgerSize));
@@ -142,7 +142,7 @@ function writeMemory(context: Context, target: Target, plan: ApplyPlan): Refusal
     // By us, for the process may have a limit on the size of files (RLIMIT_FSIZE).
     ftruncateSync(file, ledger.size);
     const parts = [
-      { offset: 0, bytes: preparedLedger(plan) },
+      { offset: 0, bytes: preparedLedger(plan, rooms) },
       ...image.segments.map(({ offset, bytes }) => ({ offset: ledgerSize + offset, bytes })),
     ];
     for (const { offset, bytes } of parts) {
@@ -232,7 +232,8 @@ function removeSuperseded(
   plan: ApplyPlan,
 ): void {
   if (plan.superseded === undefined) return;
-  removeMemory({ context, target, stop, range: plan.superseded, entries: [] });
+  const rooms = plan.superseded.ledger.spareRooms;
+  removeMemory({ context, target, stop, range: plan.superseded, entries: [], rooms });
 }
 
 const rangeOf = (plan: ApplyPlan): { start: VirtualAddr; end: VirtualAddr } => ({

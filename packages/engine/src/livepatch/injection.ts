@@ -1,193 +1,218 @@
 /**
- * Making a process map or unmap memory: one of its threads runs a few system calls, in between.
+ * Making a process map or unmap memory: one of its threads makes a few system calls, in between.
  *
- * A sleeping thread is preferred. A thread with a signal waiting is left alone, for the signal
- * has to see the system call that it interrupted.
+ * A sleeping thread is preferred; one that works is kept for a few calls at a time only. A thread
+ * with a signal waiting is left alone, for the signal has to see the system call that it interrupted.
  */
-import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
-import {
-  encodedSizeMax,
-  type InjectedCall,
-  InjectedCode,
-  redirect,
-  returnPoint,
-} from "../process/injected-call.ts";
-import type { ProcessMemory } from "../process/memory.ts";
+import { type InjectedCall, redirect, returnPoint } from "../process/injected-call.ts";
+import { encodedSizeMax } from "../process/injected-code.ts";
+import { SYSCALL } from "../process/interrupted-call.ts";
+import type { Gadgets } from "../process/signal-frames.ts";
 import type { Thread } from "../process/thread.ts";
+import { waitsForDuration } from "../process/thread-files.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
-import { type Refusal, refuse } from "../refusals.ts";
+import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { findGadgets } from "./gadgets.ts";
+import { CodeInjection, FrameInjection, type InjectionMethod } from "./injection-method.ts";
+import { leaveRoom } from "./leave-room.ts";
 import { INJECTED_CALL_MS, STOP_DEADLINE_MS } from "./limits.ts";
-import type { SpareRoom } from "./spare-room.ts";
+import { findSpareRoom, type SpareRoom } from "./spare-room.ts";
+import { type Context, describe, readMappings, type Target } from "./target.ts";
+import { ThreadStacks } from "./thread-stacks.ts";
 
+const PAGE_SIZE = 4096;
 const ROUNDS_MAX = 20;
-const LEAVE_ROOM_MS = 2000;
-const SIGNAL_FRAME_SEARCH_SIZE = 4096;
+/** Threads that are tried in one round and one way. */
+const THREADS_MAX = 16;
+const CALLS_MAX = 12;
+/** Fewer where they keep a thread from its work. */
+const BUSY_CALLS_MAX = 4;
+const PAUSE_MICROSECONDS = 20;
+/** More than some calls take. */
+const CALLS_MICROSECONDS = 200;
 
-/** The room that `calls` need, with a C string before them. */
-export const roomSizeFor = (calls: readonly InjectedCall[], name: string): number =>
-  encodedSizeMax(calls) + name.length + 1;
+/** What a process has that its injected calls can use; at least one of the two. */
+export interface CallMeans {
+  readonly gadgets: Gadgets | undefined;
+  readonly room: SpareRoom | undefined;
+}
 
-/**
- * Has the process make `calls`; the code stands in `room`, behind `name` as a C string.
- *
- * `done` looks whether the calls had their effect. Returns the thread that made them, or a
- * refusal when no thread could be used or the effect did not come in time.
- */
-export function injectCalls(request: {
+export interface InjectionRequest {
+  readonly context: Context;
+  readonly target: Target;
   readonly stop: ThreadStop;
-  readonly memory: ProcessMemory;
-  readonly room: SpareRoom;
+  readonly means: CallMeans;
+  /** What "name" stands for in the calls. */
   readonly name: string;
   readonly calls: readonly InjectedCall[];
+  /** Whether the last of the calls had its effect. */
   readonly done: () => boolean;
-  readonly pause: () => void;
-}): Thread | Refusal {
-  const { stop, memory, room, pause } = request;
-  const name = new TextEncoder().encode(`${request.name}\0`);
-  if (!memory.write(room.address, name)) {
-    return failed(stop.pid, "its code could not be written");
+}
+
+/** The means for injected calls with this name, or a refusal where there are none. */
+export function findCallMeans(target: Target, name: string): CallMeans | Refusal {
+  const { modules, hasShadowStack } = target.image;
+  // A processor that guards return addresses does not let a frame return to where none called from.
+  const gadgets = hasShadowStack ? undefined : findGadgets(target.image, target.read);
+  const size = encodedSizeMax(CALLS_MAX) + name.length + 1;
+  const room = findSpareRoom(modules, target.read, size);
+  if (gadgets !== undefined || room !== undefined) return { gadgets, room };
+  return refuse(
+    "no-room-for-call",
+    `no module of ${describe(target.image)} has a system call to use, or ${size} unused bytes behind its code`,
+    "a restart with the fixed package is needed for this process",
+  );
+}
+
+/**
+ * Has the process make the calls, in their order. Returns the unused bytes that this took, if any;
+ * they are cleared again.
+ */
+export function injectCalls(
+  request: InjectionRequest,
+): { readonly room: SpareRoom | undefined } | Refusal {
+  const { context, target, stop, calls } = request;
+  let room: SpareRoom | undefined;
+  for (let made = 0; made < calls.length; ) {
+    const sent = sendSome(request, calls.slice(made));
+    if (isRefusal(sent)) return sent;
+    made += sent.count;
+    // Whoever reads a process's mappings keeps it from changing them.
+    context.libc.sleepMicroseconds(CALLS_MICROSECONDS);
+    const ended = made < calls.length ? undefined : awaitEffect(request, sent.thread);
+    const used = sent.method.room;
+    if (used !== undefined && !leaveRoom(context.libc, stop, target.memory, used, sent.thread)) {
+      return failed(stop.pid, "a signal handler runs on top of one");
+    }
+    if (ended !== undefined) return ended;
+    room = used ?? room;
   }
-  const at = virtualAddr(room.address + name.length);
-  const code = new InjectedCode(request.calls);
+  return { room };
+}
+
+interface Sent {
+  readonly thread: Thread;
+  readonly method: InjectionMethod;
+  /** How many of the calls it makes. */
+  readonly count: number;
+}
+
+/** Sends the first thread that can be used, by signal frames if any can be used so. */
+function sendSome(request: InjectionRequest, calls: readonly InjectedCall[]): Sent | Refusal {
+  const { stop, context } = request;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     stop.sortByActivity();
-    for (const thread of byActivity(stop.threads)) {
-      if (!sendThread(stop, memory, thread, room, at, code)) continue;
-      return awaitEffect(request, thread);
-    }
-    pause();
+    const sent = sendByFrames(request, calls) ?? sendByCode(request, calls);
+    if (sent !== undefined) return sent;
+    context.libc.sleepMicroseconds(PAUSE_MICROSECONDS);
     stop.seize(); // All threads, where the one that was kept is of no use.
   }
-  memory.write(room.address, new Uint8Array(room.size));
   return failed(stop.pid, "no thread could be used for it");
 }
 
-/** Waits for what the calls do. Without it, the room is cleared again. */
-function awaitEffect(
-  request: {
-    readonly stop: ThreadStop;
-    readonly memory: ProcessMemory;
-    readonly room: SpareRoom;
-    readonly done: () => boolean;
-    readonly pause: () => void;
-  },
-  thread: Thread,
-): Thread | Refusal {
-  const { stop, memory, room, pause } = request;
+function sendByFrames(request: InjectionRequest, calls: readonly InjectedCall[]): Sent | undefined {
+  const { context, target, stop, means, name } = request;
+  const { gadgets } = means;
+  if (gadgets === undefined) return undefined;
+  const stacks = new ThreadStacks(readMappings(target.pid));
+  const process = { libc: context.libc, memory: target.memory, stacks };
+  const threads = byActivity(stop.threads).filter(
+    ({ busy, tid }) => busy || !waitsForDuration(stop.pid, tid),
+  );
+  return sendFirst(stop, threads, calls, (some) => {
+    return new FrameInjection(process, gadgets, { calls: some, name });
+  });
+}
+
+function sendByCode(request: InjectionRequest, calls: readonly InjectedCall[]): Sent | undefined {
+  const { target, stop, means, name } = request;
+  const { room } = means;
+  if (room === undefined) return undefined;
+  return sendFirst(stop, byActivity(stop.threads), calls, (some) => {
+    const usable = some.filter((call) => !dropsRoom(call, room));
+    return new CodeInjection(target.memory, room, { calls: usable, name });
+  });
+}
+
+function sendFirst(
+  stop: ThreadStop,
+  threads: readonly Thread[],
+  calls: readonly InjectedCall[],
+  methodFor: (calls: readonly InjectedCall[]) => InjectionMethod,
+): Sent | undefined {
+  for (const thread of threads.slice(0, THREADS_MAX)) {
+    const some = calls.slice(0, thread.busy ? BUSY_CALLS_MAX : CALLS_MAX);
+    const method = methodFor(some);
+    if (sendThread(stop, thread, method)) return { thread, method, count: some.length };
+  }
+  return undefined;
+}
+
+/** Code must not take away the page that it stands in. */
+const dropsRoom = ({ number, args }: InjectedCall, room: SpareRoom): boolean =>
+  number === SYSCALL.madvise && args[0] === room.address - (room.address % PAGE_SIZE);
+
+/** Waits for what the calls do. */
+function awaitEffect(request: InjectionRequest, thread: Thread): Refusal | undefined {
+  const { stop, context } = request;
   const deadline = performance.now() + INJECTED_CALL_MS;
   while (!request.done()) {
     if (stop.threads.every(({ state }) => state === "gone")) {
       return refuse("process-gone", `process ${stop.pid} ended meanwhile`, "nothing to do");
     }
     if (performance.now() > deadline) {
-      return (
-        leaveRoom(pause, stop, memory, room, thread) ??
-        failed(stop.pid, "it made the calls in vain")
-      );
+      return failed(stop.pid, `thread ${thread.tid} made the calls in vain`);
     }
     stop.pump();
-    pause();
-  }
-  return thread;
-}
-
-/**
- * Clears the room as soon as the thread that used it has left it. A signal handler that runs on
- * top of it may take long; then the bytes stay, where they do no harm.
- */
-export function leaveRoom(
-  pause: () => void,
-  stop: ThreadStop,
-  memory: ProcessMemory,
-  room: SpareRoom,
-  thread: Thread,
-): Refusal | undefined {
-  const until = performance.now() + LEAVE_ROOM_MS;
-  while (!clearRoom(stop, memory, room, thread)) {
-    if (performance.now() > until) return failed(stop.pid, "a signal handler runs on top of one");
-    stop.pump();
-    pause();
+    context.libc.sleepMicroseconds(PAUSE_MICROSECONDS);
   }
   return undefined;
 }
 
-/** False when the thread is still inside, or comes back to it from a signal handler. */
-export function clearRoom(
-  stop: ThreadStop,
-  memory: ProcessMemory,
-  room: SpareRoom,
-  thread: Thread,
-): boolean {
-  const zeros = new Uint8Array(room.size);
-  if (thread.state === "gone") return memory.write(room.address, zeros);
-  if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
-  const left = !isInside(room, thread.registers.rip) && !returnsTo(memory, room, thread);
-  if (left) memory.write(room.address, zeros);
-  stop.resume();
-  return left;
+/**
+ * Stops the thread, sends it, lets it go. False where it must not be used.
+ *
+ * A thread at work is stopped twice: all that happens the first time, short of sending it, is in the
+ * processor's caches the second time, which is what the process notices.
+ */
+export function sendThread(stop: ThreadStop, thread: Thread, method: InjectionMethod): boolean {
+  if (thread.busy && !stopForCall(stop, thread, method, "try")) return false;
+  return stopForCall(stop, thread, method, "send");
 }
 
-/** A signal frame above the injected code holds its address within the handler's own frames. */
-function returnsTo(memory: ProcessMemory, room: SpareRoom, thread: Thread): boolean {
-  const stack = memory.read(thread.registers.rsp, SIGNAL_FRAME_SEARCH_SIZE);
-  if (stack === undefined) return false;
-  const view = new DataView(stack.buffer);
-  for (let at = 0; at + 8 <= stack.length; at += 8) {
-    const high = view.getUint32(at + 4, true);
-    if (isInside(room, high * 2 ** 32 + view.getUint32(at, true))) return true;
-  }
-  return false;
-}
-
-const isInside = (room: SpareRoom, address: number): boolean =>
-  address >= room.address && address < room.address + room.size;
-
-/** Stops the thread, points it at the code, lets it go. False where it must not be used. */
-export function sendThread(
+function stopForCall(
   stop: ThreadStop,
-  memory: ProcessMemory,
   thread: Thread,
-  room: SpareRoom,
-  at: VirtualAddr,
-  code: InjectedCode,
+  method: InjectionMethod,
+  purpose: "try" | "send",
 ): boolean {
-  memory.writeArea(at, code.address, code.size); // So that the page and the path are at hand.
   if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
-  const goOn = returnPoint(thread.registers);
-  let sent = false;
-  if (
+  const { registers, tid } = thread;
+  const goOn = returnPoint(registers);
+  const usable =
     goOn !== undefined &&
-    !isInside(room, thread.registers.rip) &&
     thread.signal === 0 &&
-    !stop.signals.hasDeliverableSignal(thread.tid) &&
-    !stop.signals.isInRestartableSequence(thread.tid)
-  ) {
-    code.complete(thread.registers, goOn);
-    sent = memory.writeArea(at, code.address, code.size);
-  }
-  if (sent) {
-    thread.lastPlace = { pc: thread.registers.rip, stackPointer: thread.registers.rsp };
-    const before = thread.registers.copy();
-    redirect(thread.registers, at);
+    !stop.signals.hasDeliverableSignal(tid) &&
+    !stop.signals.isInRestartableSequence(tid);
+  const to = usable ? method.prepare(thread, goOn) : undefined;
+  let done = to !== undefined;
+  if (usable && to !== undefined && purpose === "send") {
+    thread.lastPlace = { pc: registers.rip, stackPointer: registers.rsp };
+    const before = registers.copy();
+    redirect(registers, to);
     stop.writeRegisters(thread);
     // A signal that came meanwhile has to see the system call that it interrupts.
-    if (stop.signals.hasDeliverableSignal(thread.tid)) {
-      thread.registers.restore(before);
-      stop.writeRegisters(thread);
-      sent = false;
-    } else {
+    done = !stop.signals.hasDeliverableSignal(tid);
+    if (done) {
       thread.mended = false;
-      thread.restartAt = goOn?.rip;
+      if (goOn.rip !== thread.lastPlace.pc) thread.restartAt = goOn.rip;
+    } else {
+      registers.restore(before);
+      stop.writeRegisters(thread);
     }
   }
   stop.resume();
-  return sent;
-}
-
-/** True when any call keeps a thread from its work: then few are made at a time. */
-export function isAllBusy(stop: ThreadStop): boolean {
-  stop.sortByActivity();
-  return stop.threads.every((thread) => thread.state !== "running" || thread.busy);
+  return done;
 }
 
 const byActivity = (threads: readonly Thread[]): Thread[] =>

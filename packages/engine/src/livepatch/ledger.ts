@@ -39,7 +39,7 @@ export interface Ledger {
   /** Its unwind table. */
   readonly ehFrame: Range;
   /** Where the code of injected calls was put. */
-  readonly spareRoom: Range;
+  readonly spareRooms: readonly Range[];
   /** The hotpatch that this one replaces, removed after the switch. */
   readonly supersedes: string | null;
   readonly entries: readonly LedgerEntry[];
@@ -64,6 +64,8 @@ export interface LedgerEntry {
 
 export const LEDGER_HEADER_SIZE = 16;
 export const LEDGER_STATE_OFFSET = 8;
+/** One for creating the file and one for mapping it. */
+const SPARE_ROOMS_MAX = 2;
 const MAGIC = Uint8Array.from([0x53, 0x55, 0x54, 0x55, 0x52, 0x45, 0, 1]);
 
 /** The record's bytes. */
@@ -130,7 +132,7 @@ export function parseLedgerBody(bytes: Uint8Array): Ledger {
     size: count(body.size, "size"),
     text: range(body.text, "text"),
     ehFrame: range(body.ehFrame, "ehFrame"),
-    spareRoom: range(body.spareRoom, "spareRoom"),
+    spareRooms: ranges(body.spareRooms, "spareRooms"),
     supersedes: body.supersedes === null ? null : text(body.supersedes, "supersedes"),
     entries: entries.map(parseEntry),
   };
@@ -164,6 +166,13 @@ function record(value: unknown, where: string): Readonly<Record<string, unknown>
 function range(value: unknown, where: string): Range {
   const entry = record(value, where);
   return { address: virtualAddr(count(entry.address, where)), size: count(entry.size, where) };
+}
+
+function ranges(value: unknown, where: string): readonly Range[] {
+  if (!Array.isArray(value) || value.length > SPARE_ROOMS_MAX) {
+    throw wrong(LEDGER_HEADER_SIZE, `${where}: a list of ranges`, typeof value);
+  }
+  return value.map((entry: unknown) => range(entry, where));
 }
 
 function text(value: unknown, where: string): string {

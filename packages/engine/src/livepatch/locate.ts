@@ -26,6 +26,8 @@ export interface ProcessFacts {
   readonly tracer: number;
   /** 0 none, 1 strict, 2 filter. */
   readonly seccomp: number;
+  /** The processor keeps its return addresses a second time (arch/x86/shstk.rst). */
+  readonly hasShadowStack: boolean;
   readonly executable: string;
 }
 
@@ -46,6 +48,7 @@ export function readFacts(pid: number): ProcessFacts | Refusal {
       state: field("State").charAt(0),
       tracer: Number(field("TracerPid")),
       seccomp: Number(field("Seccomp")),
+      hasShadowStack: field("x86_Thread_features").split(" ").includes("shstk"),
     };
     if (facts.state === "Z" || facts.state === "X") {
       return Number(field("Threads")) > 1 ? headless(pid, facts.command) : gone(pid);

@@ -2,37 +2,34 @@
  * Step 4, second half: the process maps the hotpatch's memory, by injected calls.
  *
  * The memory is a file without a directory entry (memfd_create(2)) whose name shows in
- * /proc/PID/maps, mapped privately, one range for each protection. A thread that sleeps makes all
- * the calls at once. Where every thread is at work, the calls are made in two parts, so that none is
- * away for long; the file stays open in between, and the next command closes it should this one be
- * killed.
+ * /proc/PID/maps, mapped privately, one range for each protection. First the process creates the
+ * file; which descriptor it got is read from /proc; then it maps and closes it. Should we be killed
+ * in between, the next command has it close the file.
  */
 import { readdirSync, readlinkSync } from "node:fs";
-import type { InjectedCall } from "../process/injected-call.ts";
-import type { Thread } from "../process/thread.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
-import { isRefusal, type Refusal } from "../refusals.ts";
-import { injectCalls, isAllBusy, leaveRoom } from "./injection.ts";
+import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { injectCalls } from "./injection.ts";
 import type { ApplyPlan } from "./plan.ts";
 import { removeMemory } from "./removal.ts";
-import { type Context, FILE_PATH, readMappings, type Target } from "./target.ts";
+import type { SpareRoom } from "./spare-room.ts";
+import { type Context, describe, FILE_PATH, readMappings, type Target } from "./target.ts";
 
-/** Maps the memory, or refuses: a range that was taken meanwhile is not mapped, and none stays. */
+/**
+ * Maps the memory, or refuses: a range that was taken meanwhile is not mapped, and none stays.
+ * Returns the unused bytes of modules that served for it.
+ */
 export function mapMemory(
   context: Context,
   target: Target,
   stop: ThreadStop,
   plan: ApplyPlan,
-): Thread | Refusal {
-  const caller = isAllBusy(stop)
-    ? callTwice(context, target, stop, plan)
-    : inject(context, target, stop, plan, [plan.createFile, ...plan.mapFile("kept")], () =>
-        isAllMapped(target, plan),
-      );
-  if (!isRefusal(caller)) return caller;
+): readonly SpareRoom[] | Refusal {
+  const rooms = createAndMap(context, target, stop, plan);
+  if (!isRefusal(rooms)) return rooms;
   const own = readMappings(target.pid).filter((mapping) => isOfPlan(mapping.path, plan));
-  for (const range of own) removeMemory({ context, target, stop, range, entries: [] });
-  return caller;
+  for (const range of own) removeMemory({ context, target, stop, range, entries: [], rooms: [] });
+  return rooms;
 }
 
 /** Descriptors of hotpatch files that the process still holds: a command was killed. */
@@ -41,40 +38,37 @@ export const findOpenFiles = (pid: number): number[] =>
     .map(Number)
     .filter((descriptor) => readLink(pid, descriptor).startsWith(FILE_PATH));
 
-function callTwice(
+function createAndMap(
   context: Context,
   target: Target,
   stop: ThreadStop,
   plan: ApplyPlan,
-): Thread | Refusal {
+): readonly SpareRoom[] | Refusal {
+  const { means, name } = plan;
+  const request = { context, target, stop, means, name };
   const opened = () => findOpenFiles(target.pid);
-  const caller = inject(context, target, stop, plan, [plan.createFile], () => opened().length > 0);
+  const created = injectCalls({
+    ...request,
+    calls: [plan.createFile],
+    done: () => opened().length > 0,
+  });
+  if (isRefusal(created)) return created;
   const [descriptor] = opened();
-  if (isRefusal(caller) || descriptor === undefined) return caller;
+  if (descriptor === undefined) {
+    return refuse(
+      "remote-call-failed",
+      `${describe(target.image)} closed a file that it was just made to open`,
+      "try again; a program that closes descriptors it does not know may need several attempts",
+    );
+  }
   context.faultPoint("file-created");
-  const inside = leaveRoom(
-    () => context.libc.sleepMicroseconds(200),
-    stop,
-    target.memory,
-    plan.room,
-    caller,
-  );
-  if (inside) return inside;
-  const done = () => !opened().includes(descriptor) && isAllMapped(target, plan);
-  return inject(context, target, stop, plan, plan.mapFile(descriptor), done);
-}
-
-function inject(
-  context: Context,
-  target: Target,
-  stop: ThreadStop,
-  plan: ApplyPlan,
-  calls: readonly InjectedCall[],
-  done: () => boolean,
-): Thread | Refusal {
-  const pause = () => context.libc.sleepMicroseconds(20);
-  const { room, name } = plan;
-  return injectCalls({ stop, memory: target.memory, room, name, calls, done, pause });
+  const mapped = injectCalls({
+    ...request,
+    calls: plan.mapFile(descriptor),
+    done: () => !opened().includes(descriptor) && isAllMapped(target, plan),
+  });
+  if (isRefusal(mapped)) return mapped;
+  return [created.room, mapped.room].filter((room) => room !== undefined);
 }
 
 function isAllMapped(target: Target, plan: ApplyPlan): boolean {

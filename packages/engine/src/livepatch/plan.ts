@@ -5,10 +5,11 @@ import { toVirtualAddr, type VirtualAddr, virtualAddr } from "../bytes/address.t
 import { FormatError } from "../bytes/format-error.ts";
 import { type Layout, planLayout } from "../link/layout.ts";
 import { type LinkedImage, linkObject } from "../link/relocate.ts";
-import { type Argument, type InjectedCall, SYSCALL } from "../process/injected-call.ts";
+import type { InjectedCall } from "../process/injected-call.ts";
+import { SYSCALL } from "../process/interrupted-call.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import type { Hotpatch } from "./hotpatch.ts";
-import { roomSizeFor } from "./injection.ts";
+import { type CallMeans, findCallMeans } from "./injection.ts";
 import { checkOriginalCode, planJumps, withOriginals } from "./jumps.ts";
 import { encodeLedger, type Ledger, type LedgerEntry } from "./ledger.ts";
 import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
@@ -17,7 +18,7 @@ import { choosePlace } from "./place.ts";
 import { createResolver, linkOrder } from "./resolve.ts";
 import type { CodeRange } from "./safety.ts";
 import { isSealIntact } from "./seal.ts";
-import { findSpareRoom, type SpareRoom } from "./spare-room.ts";
+import type { SpareRoom } from "./spare-room.ts";
 import { entriesInModule, MAPPING_NAME, type PresentPatch, type Target } from "./target.ts";
 
 const PAGE_SIZE = 4096;
@@ -30,11 +31,11 @@ export interface ApplyPlan {
   readonly module: LoadedModule;
   readonly ledger: Ledger;
   readonly image: LinkedImage;
-  readonly room: SpareRoom;
+  readonly means: CallMeans;
   readonly name: string;
-  /** The calls that map the memory; "kept" is the new file's descriptor. */
+  /** The calls that map the memory. */
   readonly createFile: InjectedCall;
-  readonly mapFile: (descriptor: Argument) => readonly InjectedCall[];
+  readonly mapFile: (descriptor: number) => readonly InjectedCall[];
   /** What the calls map, in their order. */
   readonly mapped: readonly { readonly start: VirtualAddr; readonly end: VirtualAddr }[];
   /** Code that must not be on any stack when the entries are switched. */
@@ -144,7 +145,7 @@ function planImage(request: ImageRequest): ApplyPlan | Refusal {
     size: ledgerSize + layout.size,
     text: segmentRange(linked, "r-x"),
     ehFrame: linked.ehFrame ?? { address: base, size: 0 },
-    spareRoom: mapping.room,
+    spareRooms: [],
     supersedes: request.superseded?.ledger.id ?? null,
     entries: planEntries(jumps, request.superseded, target.read),
   };
@@ -153,7 +154,7 @@ function planImage(request: ImageRequest): ApplyPlan | Refusal {
     ledger,
     image: linked,
     ...mapping,
-    ranges: rangesInTheWay(request, mapping.room),
+    ranges: rangesInTheWay(request),
     superseded: request.superseded,
   };
 }
@@ -216,19 +217,16 @@ function planMapping(request: {
   readonly start: VirtualAddr;
   readonly ledgerSize: number;
   readonly kernel: { readonly knowsMfdExec: boolean };
-}): Pick<ApplyPlan, "room" | "name" | "createFile" | "mapFile" | "mapped"> | Refusal {
+}): Pick<ApplyPlan, "means" | "name" | "createFile" | "mapFile" | "mapped"> | Refusal {
   const { target, layout, start, ledgerSize, kernel } = request;
   const name = `${MAPPING_NAME}${request.hotpatch.description.id}`;
   const parts = [
     { protection: "r--" as const, offset: 0, size: ledgerSize },
     ...layout.segments.map((segment) => ({ ...segment, offset: segment.offset + ledgerSize })),
   ].filter((part) => part.size > 0);
-  const createFileNamed = (nameAddress: number): InjectedCall => ({
-    number: SYSCALL.memfd_create,
-    args: [nameAddress, MFD_CLOEXEC | (kernel.knowsMfdExec ? MFD_EXEC : 0)],
-    keep: true,
-  });
-  const mapFile = (descriptor: Argument): InjectedCall[] => [
+  const means = findCallMeans(target, name);
+  if (isRefusal(means)) return means;
+  const mapFile = (descriptor: number): InjectedCall[] => [
     ...parts.map(({ offset, size, protection }) => ({
       number: SYSCALL.mmap,
       args: [
@@ -242,19 +240,13 @@ function planMapping(request: {
     })),
     { number: SYSCALL.close, args: [descriptor] },
   ];
-  const size = roomSizeFor([createFileNamed(0), ...mapFile("kept")], name);
-  const room = findSpareRoom(target.image.modules, target.read, size);
-  if (room === undefined) {
-    return refuse(
-      "no-room-for-call",
-      `no module of ${describe(target.image)} has ${size} unused bytes behind its code`,
-      "a restart with the fixed package is needed for this process",
-    );
-  }
   return {
-    room,
+    means,
     name,
-    createFile: createFileNamed(room.address),
+    createFile: {
+      number: SYSCALL.memfd_create,
+      args: ["name", MFD_CLOEXEC | (kernel.knowsMfdExec ? MFD_EXEC : 0)],
+    },
     mapFile,
     mapped: parts.map((part) => ({
       start: virtualAddr(start + part.offset),
@@ -263,7 +255,7 @@ function planMapping(request: {
   };
 }
 
-function rangesInTheWay(request: ImageRequest, room: SpareRoom): CodeRange[] {
+function rangesInTheWay(request: ImageRequest): CodeRange[] {
   const { module, hotpatch, superseded } = request;
   const ranges: CodeRange[] = hotpatch.description.functions.flatMap((replaced) =>
     [replaced, ...replaced.parts].map((part) => ({
@@ -272,11 +264,6 @@ function rangesInTheWay(request: ImageRequest, room: SpareRoom): CodeRange[] {
       end: virtualAddr(toVirtualAddr(part.address, module.bias) + part.size),
     })),
   );
-  ranges.push({
-    name: "an injected call",
-    start: room.address,
-    end: virtualAddr(room.address + room.size),
-  });
   if (superseded) ranges.push(textRange(superseded));
   return ranges;
 }
@@ -307,11 +294,11 @@ function ledgerSizeMax({ module, hotpatch, superseded }: ImageRequest): number {
     ...(superseded?.ledger.entries ?? []).map((entry) => entry.name),
   ];
   const entries = names.reduce((size, name) => size + 192 + escaped(name), 0);
-  return alignToPage(1024 + escaped(module.path) + entries);
+  return alignToPage(1536 + escaped(module.path) + entries);
 }
 
 /** The ledger's bytes as they are written before the switch. */
-export const preparedLedger = (plan: ApplyPlan): Uint8Array =>
-  encodeLedger(plan.ledger, "prepared");
+export const preparedLedger = (plan: ApplyPlan, rooms: readonly SpareRoom[]): Uint8Array =>
+  encodeLedger({ ...plan.ledger, spareRooms: rooms }, "prepared");
 
 const alignToPage = (size: number): number => Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;

@@ -56,11 +56,12 @@ export function recoverTarget(
   return withStop(context, target, (stop) => {
     const actions = clearRooms(context, target, stop, rooms, options);
     for (const file of files) {
-      const left = closeFile({ context, target, stop }, file);
+      const closed = () => !findOpenFiles(target.pid).includes(file);
+      const left = closeFile({ context, target, stop }, file, closed);
       actions.push(left ? left.detail : "closed the file of an interrupted apply");
     }
     for (const range of unfinished) {
-      const left = removeMemory({ context, target, stop, range, entries: [] });
+      const left = removeMemory({ context, target, stop, range, entries: [], rooms });
       actions.push(left ? left.detail : "freed memory that an interrupted apply had mapped");
     }
     for (const patch of interrupted)
@@ -90,15 +91,19 @@ function recoverPatch(
     const result = undo(context, target, stop, patch, old, options);
     return isRefusal(result) ? `could not undo applying ${ledger.id}: ${result.detail}` : result;
   };
+  const removeOld = (superseded: PresentPatch): Refusal | undefined => {
+    const rooms = superseded.ledger.spareRooms;
+    return removeMemory({ context, target, stop, range: superseded, entries: [], rooms });
+  };
   switch (state) {
     case "applied": {
-      const left = old && removeMemory({ context, target, stop, range: old, entries: [] });
+      const left = old && removeOld(old);
       return left ? left.detail : `finished applying ${ledger.id}: freed ${ledger.supersedes}`;
     }
     case "switching":
       if (holds(target, patch)) {
         recordState(target, ledger.start, "applied");
-        if (old) removeMemory({ context, target, stop, range: old, entries: [] });
+        if (old) removeOld(old);
         return `finished applying ${ledger.id}`;
       }
       return undone();
@@ -146,7 +151,8 @@ function undo(
   const report = putBack(context, target, stop, patch, which, options);
   if (isRefusal(report)) return report;
   const entries = old ? [] : ledger.entries;
-  const left = removeMemory({ context, target, stop, range: patch, entries });
+  const rooms = ledger.spareRooms;
+  const left = removeMemory({ context, target, stop, range: patch, entries, rooms });
   return left ? left.detail : `undid the interrupted apply of ${ledger.id}`;
 }
 

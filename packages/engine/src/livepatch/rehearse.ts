@@ -10,25 +10,30 @@ import { spawn } from "node:child_process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { virtualAddr } from "../bytes/address.ts";
-import { encodedSizeMax, InjectedCode, SYSCALL } from "../process/injected-call.ts";
+import type { InjectedCall } from "../process/injected-call.ts";
+import { SYSCALL } from "../process/interrupted-call.ts";
 import { ProcessMemory } from "../process/memory.ts";
 import { readThreadState } from "../process/thread-files.ts";
 import { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
-import { clearRoom, sendThread } from "./injection.ts";
+import { findGadgets } from "./gadgets.ts";
+import { sendThread } from "./injection.ts";
+import { FrameInjection } from "./injection-method.ts";
 import { EntryWriter } from "./jumps.ts";
 import type { ReadMemory } from "./loaded-module.ts";
 import { readProcessImage } from "./locate.ts";
 import { StackCheck } from "./safety.ts";
-import { findSpareRoom } from "./spare-room.ts";
 import { switchEntries } from "./switch-entries.ts";
 import type { Context } from "./target.ts";
+import { ThreadStacks } from "./thread-stacks.ts";
 import { unwindModules } from "./unwind-modules.ts";
 
 /** Enough for the optimising compiler to take over the loops of the stop. */
 const STOPS = 400;
-const CALLS = 60;
+/** Some 200 KiB, more than a stop allocates. */
+const YOUNG_PAGES = 50;
+const YOUNG_PAGE_WORDS = 500;
 const CHILD_READY_MS = 1000;
 
 /** Waits for input; copies zeros to nowhere: one that sleeps, one that works. */
@@ -61,6 +66,14 @@ export function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
   if (typeof collect === "function") collect({ type: "minor" });
+  // What is allocated next is then memory that the kernel has given already.
+  for (let page = 0; page < YOUNG_PAGES; page++) new Array(YOUNG_PAGE_WORDS).fill(page);
+}
+
+/** Words outside of the window that the stack check fetches first, as deep stacks have them. */
+function readAroundStack({ stack }: Context, { threads }: ThreadStop): void {
+  const rsp = threads[0]?.registers.rsp ?? virtualAddr(0);
+  for (let step = 0; step < 8; step++) stack.word(virtualAddr(rsp + (step % 2) * 4096));
 }
 
 function awaitState(context: Context, pid: number, state: string): void {
@@ -101,15 +114,19 @@ function rehearseOn(context: Context, pid: number): void {
     for (let round = 0; round < STOPS; round++) {
       switchEntries(request);
       stop.seize();
+      readAroundStack(context, stop);
     }
-    const calls = [{ number: SYSCALL.close, args: [0xffff_ffff] }];
-    const room = findSpareRoom(image.modules, read, encodedSizeMax(calls));
+    const gadgets = findGadgets(image, read);
     const thread = stop.threads[0];
-    if (room === undefined || thread === undefined) return;
-    for (let round = 0; round < CALLS; round++) {
-      sendThread(stop, memory, thread, room, room.address, new InjectedCode(calls));
-      clearRoom(stop, memory, room, thread);
-    }
+    if (gadgets === undefined || thread === undefined) return;
+    // Calls without effect, of each shape: with and without the name, many and few arguments.
+    const close: InjectedCall = { number: SYSCALL.close, args: [0xffff_ffff] };
+    const madvise: InjectedCall = { number: SYSCALL.madvise, args: [0, 0, 0] };
+    const create: InjectedCall = { number: SYSCALL.memfd_create, args: ["name", 0xffff_ffff] };
+    const calls = [create, madvise, close, close];
+    const process = { libc: context.libc, memory, stacks: new ThreadStacks(image.mappings) };
+    const method = new FrameInjection(process, gadgets, { calls, name: "" });
+    for (let round = 0; round < STOPS; round++) sendThread(stop, thread, method);
   } finally {
     stop.release();
     memory.close();

@@ -15,7 +15,7 @@ import { textRange } from "./plan.ts";
 import { collectGarbage } from "./rehearse.ts";
 import { removeMemory } from "./removal.ts";
 import { StackCheck } from "./safety.ts";
-import { type SwitchReport, switchEntries } from "./switch-entries.ts";
+import { awaitRestarted, type SwitchReport, switchEntries } from "./switch-entries.ts";
 import {
   type Context,
   describe,
@@ -80,7 +80,9 @@ export function revertPatch(
     stop,
     range: patch,
     entries: entriesInModule(target, ledger),
+    rooms: ledger.spareRooms,
   });
+  awaitRestarted(context, stop);
   context.faultPoint("freed");
   return {
     ...report,

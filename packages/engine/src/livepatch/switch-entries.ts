@@ -5,7 +5,7 @@
  * opened and nothing is decided that could have been decided before.
  */
 import type { Thread } from "../process/thread.ts";
-import { readThreadState } from "../process/thread-files.ts";
+import { readThreadState, waitsForDuration } from "../process/thread-files.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import { type Refusal, refuse } from "../refusals.ts";
 import type { EntryWriter } from "./jumps.ts";
@@ -95,8 +95,8 @@ function touch(stop: ThreadStop, check: StackCheck): void {
   }
 }
 
-/** Waits until threads are asleep again in the calls that the stop interrupted. */
-function awaitRestarted({ libc }: Context, stop: ThreadStop): void {
+/** Waits until threads are asleep again in the calls that we took them out of. */
+export function awaitRestarted({ libc }: Context, stop: ThreadStop): void {
   const until = performance.now() + RESTART_MS;
   for (const { tid, restartAt } of stop.threads) {
     if (restartAt === undefined) continue;
@@ -106,10 +106,14 @@ function awaitRestarted({ libc }: Context, stop: ThreadStop): void {
   }
 }
 
-/** A thread that an injected call may use afterwards: one that sleeps, if there is any. */
-function chooseCaller({ threads }: ThreadStop): Thread | undefined {
+/** The thread that an injected call can best use afterwards (injection-method.ts). */
+function chooseCaller({ pid, threads }: ThreadStop): Thread | undefined {
   const running = threads.filter((thread) => thread.state === "running");
-  return running.find((thread) => !thread.busy) ?? running[0];
+  return (
+    running.find(({ busy, tid }) => !busy && !waitsForDuration(pid, tid)) ??
+    running.find((thread) => thread.busy) ??
+    running[0]
+  );
 }
 
 /** Waits while signals are handed on to the seized threads. */

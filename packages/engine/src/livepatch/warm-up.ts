@@ -5,9 +5,9 @@
  * microseconds each; a later one takes 0.1. Where a sleeping thread stands, and the top of its
  * stack, can be read while it sleeps; a busy one is stopped once, as shortly as the real stop.
  */
-import { readFileSync } from "node:fs";
 import { virtualAddr } from "../bytes/address.ts";
 import type { Thread } from "../process/thread.ts";
+import { readSystemCall } from "../process/thread-files.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import type { Unwinder } from "../unwind/unwinder.ts";
 import { STOP_DEADLINE_MS } from "./limits.ts";
@@ -72,14 +72,7 @@ function sampleBusy(stop: ThreadStop, thread: Thread): Place | undefined {
 
 /** The last two fields of /proc/PID/task/TID/syscall (proc_pid_syscall(5)). */
 function readSleeping(pid: number, tid: number): Place | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/task/${tid}/syscall`, "latin1");
-  } catch (error) {
-    // The thread ended, or the kernel was built without this file.
-    if (error instanceof Error && "code" in error) return undefined;
-    throw error;
-  }
+  const text = readSystemCall(pid, tid) ?? "";
   const match = /(0x[0-9a-f]+) (0x[0-9a-f]+)\s*$/.exec(text);
   if (match === null) return undefined;
   return {

@@ -12,16 +12,21 @@ export const PTRACE = {
   PTRACE_GETREGS: 12,
   PTRACE_SETREGS: 13,
   PTRACE_DETACH: 17,
+  PTRACE_GETREGSET: 0x4204,
   PTRACE_SEIZE: 0x4206,
   PTRACE_INTERRUPT: 0x4207,
   PTRACE_LISTEN: 0x4208,
   PTRACE_PEEKSIGINFO: 0x4209,
+  PTRACE_GETSIGMASK: 0x420a,
   PTRACE_GET_RSEQ_CONFIGURATION: 0x420f,
 } as const;
 
 export const PTRACE_O_SUSPEND_SECCOMP = 1 << 21;
 export const PTRACE_PEEKSIGINFO_SHARED = 1;
 export const PTRACE_EVENT_STOP = 128;
+
+/** The register set of PTRACE_GETREGSET that XSAVE stores (elf.h). */
+export const NT_X86_XSTATE = 0x202;
 
 export const WNOHANG = 1;
 export const WALL = 0x40000000;
@@ -52,6 +57,11 @@ export interface Libc {
   readonly waitpid: (tid: number, options: number) => number;
   /** The status that the last waitpid stored. */
   readonly waitStatus: () => number;
+  /**
+   * Stores a register set of a stopped thread at `into`. The size, or -errno; more than `size` bytes
+   * are not stored.
+   */
+  readonly registerSet: (tid: number, set: number, into: bigint, size: number) => number;
   /** Reads `size` bytes at `remote` of the process into the area. The count read, or -errno. */
   readonly readProcess: (pid: number, remote: number, into: Area, size: number) => number;
   readonly pread: (fd: number, into: bigint, size: number, offset: number) => number;
@@ -66,6 +76,11 @@ export interface Libc {
    */
   readonly setAlarm: (milliseconds: number) => void;
   readonly cancelAlarm: () => void;
+  /**
+   * No SIGCHLD for stops of traced threads (SA_NOCLDSTOP, sigaction(2)): its handler would run within
+   * the stop. Ends of children are told as before. Node installs its handler with its first child.
+   */
+  readonly silenceStops: () => void;
   /** Takes an exclusive lock on an open file without waiting. 0 or -errno. */
   readonly lockFile: (fd: number) => number;
 }
@@ -101,17 +116,25 @@ export function openLibc(): Libc {
   const usleep = library.func("int usleep(uint32_t microseconds)");
   const flock = library.func("int flock(int fd, int operation)");
 
+  const sigaction = library.func("int sigaction(int signal, uint64_t action, uint64_t old)");
+
+  const action = createArea(SIGACTION_SIZE);
   const status = createArea(64);
   const stat = createArea(256);
   const local = createArea(64);
   const remote = createArea(64);
   const result = (value: number): number => (value === -1 ? -koffi.errno() : value);
 
-  const alarm = openAlarm(library);
+  const alarm = openAlarm(library, sigaction);
   return {
     ptrace: (request, tid, address, data) => result(ptrace(request, tid, address, data)),
     waitpid: (tid, options) => result(waitpid(tid, status.address, options)),
     waitStatus: () => status.words[0] as number,
+    registerSet: (tid, set, into, size) => {
+      setIovec(local.words, 0, into, size);
+      const failed = result(ptrace(PTRACE.PTRACE_GETREGSET, tid, set, local.address));
+      return failed < 0 ? failed : (local.words[2] as number);
+    },
     readProcess: (pid, address, into, size) => {
       setIovec(local.words, 0, into.address, size);
       // Two ranges, split at a page: an unmapped page then costs only what lies behind it.
@@ -132,11 +155,22 @@ export function openLibc(): Libc {
     sleepMicroseconds: (microseconds) => {
       usleep(microseconds);
     },
+    silenceStops: () => {
+      if (sigaction(SIGCHLD, 0, action.address) !== 0) return;
+      action.words[SA_FLAGS_WORD] = (action.words[SA_FLAGS_WORD] as number) | SA_NOCLDSTOP;
+      sigaction(SIGCHLD, action.address, 0);
+    },
     setAlarm: alarm.set,
     cancelAlarm: alarm.cancel,
     lockFile: (fd) => result(flock(fd, LOCK_EX_NB)),
   };
 }
+
+/** struct sigaction of the C library: handler, mask, flags, restorer. */
+const SIGACTION_SIZE = 152;
+const SA_FLAGS_WORD = 34;
+const SA_NOCLDSTOP = 1;
+const SIGCHLD = 17;
 
 /** A signal that Node does not use. */
 const ALARM_SIGNAL = 45;
@@ -152,12 +186,14 @@ const ALARM_INTERVAL_NS = 1_000_000;
  * one, as a handler does. It is installed without SA_RESTART, so system calls give EINTR. The timer
  * repeats, for its first signal may come just before the call that it should interrupt.
  */
-function openAlarm(library: ReturnType<typeof koffi.load>): {
+function openAlarm(
+  library: ReturnType<typeof koffi.load>,
+  sigaction: (signal: number, action: bigint, old: number) => number,
+): {
   set: (milliseconds: number) => void;
   cancel: () => void;
 } {
   const dlsym = library.func("uint64_t dlsym(uint64_t handle, const char *name)");
-  const sigaction = library.func("int sigaction(int signal, uint64_t action, uint64_t old)");
   const timerCreate = library.func("int timer_create(int clock, uint64_t event, uint64_t id)");
   const timerSettime = library.func(
     "int timer_settime(uint64_t id, int flags, uint64_t value, uint64_t old)",
@@ -166,7 +202,7 @@ function openAlarm(library: ReturnType<typeof koffi.load>): {
   const value = createArea(64); // struct itimerspec: interval, value; seconds, nanoseconds each
   let timer: number | bigint | undefined;
   const create = (): number | bigint => {
-    const action = createArea(152); // struct sigaction: handler, mask, flags, restorer
+    const action = createArea(SIGACTION_SIZE);
     const handler = Number(dlsym(0, "abs"));
     action.words[0] = handler >>> 0;
     action.words[1] = Math.floor(handler / 2 ** 32);

@@ -25,7 +25,9 @@ export const USER_REGS = {
   orig_rax: 15,
   rip: 16,
   cs: 17,
+  eflags: 18,
   rsp: 19,
+  fs_base: 21,
 } as const;
 export type RegisterName = keyof typeof USER_REGS;
 
@@ -71,6 +73,11 @@ export class RegisterView {
     const at = USER_REGS[name] * 2;
     const high = (this.words[at + 1] as number) | 0;
     return high * 2 ** 32 + (this.words[at] as number);
+  }
+
+  /** The lower half of the field, as an int argument has it. */
+  signed32(name: RegisterName): number {
+    return (this.words[USER_REGS[name] * 2] as number) | 0;
   }
 
   big(name: RegisterName): bigint {

@@ -1,5 +1,6 @@
 /** What /proc tells of one thread. Undefined where the thread or process is gone. */
 import { readdirSync, readFileSync } from "node:fs";
+import { hasFutexDeadline, SYSCALL } from "./interrupted-call.ts";
 
 /** The ids of the process's threads. */
 export function listThreads(pid: number): number[] | undefined {
@@ -20,6 +21,33 @@ export function readThreadState(pid: number, tid: number): string | undefined {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** The line of proc_pid_syscall(5), or undefined where there is none. */
+export function readSystemCall(pid: number, tid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/task/${tid}/syscall`, "latin1");
+  } catch (error) {
+    // The thread ended, or the kernel was built without this file.
+    if (error instanceof Error && "code" in error) return undefined;
+    throw error;
+  }
+}
+
+const DURATION_CALLS: readonly number[] = [
+  SYSCALL.nanosleep,
+  SYSCALL.clock_nanosleep,
+  SYSCALL.restart_syscall,
+];
+
+/** True when the thread sleeps in a call that ends after some time of its own reckoning. */
+export function waitsForDuration(pid: number, tid: number): boolean {
+  const words = readSystemCall(pid, tid)?.split(" ").map(Number);
+  if (words === undefined) return false;
+  const [number = -1, , second = 0, third = 0, fourth = 0] = words;
+  if (number === SYSCALL.poll) return (third | 0) >= 0;
+  if (number === SYSCALL.futex) return fourth !== 0 && !hasFutexDeadline(second | 0);
+  return DURATION_CALLS.includes(number);
 }
 
 export interface SignalMasks {

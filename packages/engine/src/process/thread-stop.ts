@@ -20,7 +20,7 @@
  *   count as none.
  */
 import { closeSync, openSync } from "node:fs";
-import { executeAgain, interruptAgain } from "./interrupted-call.ts";
+import { executeAgain, interruptAgain, makeAgain } from "./interrupted-call.ts";
 import {
   ERRNO,
   type Libc,
@@ -65,6 +65,7 @@ export class ThreadStop {
     this.pid = pid;
     this.signals = new SignalState(libc, pid);
     this.#suspendSeccomp = options.suspendSeccomp;
+    libc.silenceStops();
     this.#taskFolder = openSync(`/proc/${pid}/task`, "r");
   }
 
@@ -308,6 +309,7 @@ export class ThreadStop {
         this.writeRegisters(thread);
       }
     }
+    if (makeAgain(registers)) this.writeRegisters(thread);
     return check.check(thread);
   }
 
