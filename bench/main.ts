@@ -1,14 +1,19 @@
 /** `npm run bench -- NAME [--json]`: the measurements behind the project's claims. */
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { measureBuild, measureCompare } from "./build.ts";
 import { measureCall } from "./call.ts";
 import { measureMemory } from "./memory.ts";
 import { measurePause } from "./pause.ts";
 
-const HELP = `usage: npm run bench -- NAME [--json] [--rounds N]
+const HELP = `usage: npm run bench -- NAME [--json] [--rounds N] [--cache DIR]
 
   pause    the longest gap a thread sees while a hotpatch is applied and reverted
   call     nanoseconds for a call before, with and after a hotpatch
   memory   what a hotpatch leaves in the process
+  build    seconds for a fix once its package was built, and for the comparison of the largest
+           unit; the package is built first, in a cache that is the bench's own
 
 example: npm run bench -- pause --rounds 30
 `;
@@ -22,6 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
       help: { type: "boolean" },
       rounds: { type: "string" },
       threads: { type: "string" },
+      cache: { type: "string" },
     },
   });
   const rounds = Number(values.rounds ?? 30);
@@ -40,6 +46,15 @@ async function main(argv: readonly string[]): Promise<number> {
         return measureCall();
       case "memory":
         return measureMemory();
+      case "build": {
+        const usual = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "suture-bench");
+        const { fixes, diff } = await measureBuild(resolve(values.cache ?? usual), progress);
+        if (!values.json) console.table(fixes);
+        if (!values.json) console.table(diff);
+        return { fixes, diff };
+      }
+      case "compare":
+        return measureCompare(positionals[1] ?? "", positionals[2] ?? "");
       default:
         return undefined;
     }
@@ -50,7 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return values.help ? 0 : 2;
   }
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else if (positionals[0] !== "pause") console.table(result);
+  else if (positionals[0] !== "pause" && positionals[0] !== "build") console.table(result);
   return 0;
 }
 
