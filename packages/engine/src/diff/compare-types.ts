@@ -25,7 +25,15 @@ import { DW_ATE, DW_TAG } from "../dwarf/debug-constants.ts";
 import type { DebugEntry } from "../dwarf/debug-info.ts";
 import { TYPE_DEPTH_MAX } from "./limits.ts";
 import { membersOf, type PlacedMember } from "./type-members.ts";
-import { coreType, dimensionsOf, isAggregate, nameOf, parametersOf, typeOf } from "./type-text.ts";
+import {
+  coreType,
+  dimensionsOf,
+  isAggregate,
+  isComplete,
+  nameOf,
+  parametersOf,
+  typeOf,
+} from "./type-text.ts";
 
 export interface TypeComparison {
   /** Whether values of the two types have the same layout. */

@@ -32,20 +32,20 @@ function memberChanges(
 ): readonly string[] {
   const members = membersOf(before);
   const others = membersOf(after);
-  const byName = new Map(members.map((member) => [member.name, member]));
-  const otherNames = new Set(others.map(({ name }) => name));
-  const kept = others.flatMap((member): readonly (readonly [PlacedMember, PlacedMember])[] => {
-    const twin = byName.get(member.name);
-    return twin === undefined || comparison.sameMember(twin, member) ? [] : [[twin, member]];
+  const names = new Set(members.map(({ name }) => name));
+  const twins = new Map(others.map((member) => [member.name, member]));
+  const kept = members.flatMap((member): readonly (readonly [PlacedMember, PlacedMember])[] => {
+    const twin = twins.get(member.name);
+    return twin === undefined || comparison.sameMember(member, twin) ? [] : [[member, twin]];
   });
   const isRetyped = ([one, other]: readonly [PlacedMember, PlacedMember]): boolean =>
     one.bitSize !== other.bitSize || !comparison.sameType(one.type, other.type);
   return [
     ...others
-      .filter(({ name }) => !byName.has(name))
+      .filter(({ name }) => !names.has(name))
       .map((member) => `member ${whole(member)} is new`),
     ...members
-      .filter(({ name }) => !otherNames.has(name))
+      .filter(({ name }) => !twins.has(name))
       .map((member) => `member ${whole(member)} is gone`),
     ...kept.filter(isRetyped).map(([one, other]) => retypedText(one, other)),
     ...kept
