@@ -60,7 +60,10 @@ export function makesToRepeat(makes: readonly MakeRun[]): readonly MakeRun[] {
   const distinct = new Map<string, MakeRun>();
   for (const make of makes) {
     const words = make.argv.slice(1);
-    if (words.some((word) => otherGoal.test(word) || /conftest|^-[nq]$/.test(word))) continue;
+    if (
+      words.some((word) => otherGoal.test(word) || /conftest|^-[bBdeikmrRsStw]*[npqv]/.test(word))
+    )
+      continue;
     if (existsSync(make.directory)) distinct.set(JSON.stringify(make), make);
   }
   return [...distinct.values()];

@@ -12,7 +12,11 @@ import {
   treeCopyOptions,
 } from "../../packages/builder/src/deb/fixed-root.ts";
 import { buildId } from "../../packages/builder/src/engine.ts";
-import { type ModuleOutcome, outcomeForModule } from "../../packages/builder/src/module-outcome.ts";
+import {
+  type ModuleOutcome,
+  outcomeForModule,
+  placeFix,
+} from "../../packages/builder/src/module-outcome.ts";
 import type { Module } from "../../packages/builder/src/module-symbols.ts";
 import { createModule, openElf } from "../../packages/builder/src/open-module.ts";
 import { type PatchFile, parsePatchFile } from "../../packages/builder/src/patch-file.ts";
@@ -85,7 +89,7 @@ async function build(
   const about = await aboutRow(row, walk, patches);
   const binaries: BinaryOutcome[] = [];
   for (const { path, file, module } of opened) {
-    const outcome = outcomeForModule(compiled, module, about);
+    const outcome = outcomeForModule(placeFix(compiled, module), module, about);
     const hotpatch = outcome.kind === "built" ? await save(path, outcome, place.output) : {};
     binaries.push({ path, file, outcome, ...hotpatch });
   }

@@ -40,7 +40,7 @@ export interface About {
   /** The fixes. */
   readonly patches: readonly PatchFile[];
   /** What the manifest says of them; by the words of the patches unless given. */
-  readonly fixes?: (changed: readonly ChangedName[]) => readonly Fix[];
+  readonly fixes?: (found: Pick<Assembled, "changed" | "added">) => readonly Fix[];
   /** What was refused before: then there is no hotpatch, but all other obstacles are found. */
   readonly refused: readonly BuildRefusal[];
 }
@@ -65,7 +65,12 @@ export function assembleHotpatch(
     units.map((unit) => ({ unit, diff: diffObjects(unit.before, unit.after) })),
     module,
   );
-  const concerned = diffs.filter(({ diff }) => diff.changed.length > 0);
+  const isChanged = diffs.some(({ diff }) => diff.changed.length > 0);
+  // A unit may only bring new functions or variables, which changed functions of others use.
+  const concerned = diffs.filter(
+    ({ diff }) =>
+      diff.changed.length > 0 || (isChanged && diff.added.length + diff.newVariables.length > 0),
+  );
   const unpatchable = diffs.flatMap(({ unit, diff }) =>
     diff.refusals.map((refusal) => itemOf(refusal, unit.unit.name)),
   );
@@ -99,15 +104,18 @@ export function assembleHotpatch(
     description: parts,
   });
   const description: PatchDescription = { ...parts, id };
-  const manifest = describe(description, { diffs: fine, about });
-  return {
-    bytes: writeHotpatchFile(linked.object, description, manifest),
-    description,
-    manifest,
+  const found = {
     changed: changedNames(fine),
     added: fine.flatMap(({ unit: { unit }, diff }) =>
       diff.added.map((name) => ({ key: commandKey(unit.command), unit: unit.name, name })),
     ),
+  };
+  const manifest = describe(description, { diffs: fine, about, found });
+  return {
+    bytes: writeHotpatchFile(linked.object, description, manifest),
+    description,
+    manifest,
+    ...found,
   };
 }
 
@@ -241,7 +249,15 @@ function describeReferences(
 
 function describe(
   description: PatchDescription,
-  { diffs, about }: { readonly diffs: readonly UnitDiff[]; readonly about: About },
+  {
+    diffs,
+    about,
+    found,
+  }: {
+    readonly diffs: readonly UnitDiff[];
+    readonly about: About;
+    readonly found: Pick<Assembled, "changed" | "added">;
+  },
 ): HotpatchManifest {
   return {
     format: 1,
@@ -253,9 +269,7 @@ function describe(
       ...(about.package !== undefined && { package: about.package }),
       ...(about.version !== undefined && { version: about.version }),
     },
-    fixes: (about.fixes ?? ((changed) => attributeFixes(about.patches, changed)))(
-      changedNames(diffs),
-    ),
+    fixes: about.fixes?.(found) ?? attributeFixes(about.patches, found.changed),
     builtFrom: {
       source: about.source,
       fixedBy: about.fixedBy,

@@ -1,9 +1,12 @@
+import { basename } from "node:path";
 import { buildFromPackage } from "./deb/package-build.ts";
 import type { BuildRequest, BuildResult, Progress } from "./request.ts";
 import { buildFromTree } from "./tree-build.ts";
+import { resultOfTree } from "./tree-result.ts";
 
 /**
- * Builds a hotpatch file, or says what stands in its way.
+ * Builds a hotpatch file for each program and library that the fixes concern, and says what became
+ * of every fix; or says what stands in the way of all.
  *
  * `progress` is called when a step begins. A tree request runs its build command in the source
  * folder; a package request downloads and rebuilds the package in a root of its own in the cache
@@ -14,7 +17,7 @@ export async function buildHotpatch(
   request: BuildRequest,
   progress: Progress,
 ): Promise<BuildResult> {
-  return request.kind === "tree"
-    ? buildFromTree(request, progress)
-    : buildFromPackage(request, progress);
+  if (request.kind === "deb") return buildFromPackage(request, progress);
+  const result = await buildFromTree(request, progress);
+  return resultOfTree(result, { fix: basename(request.patch), file: request.binary });
 }

@@ -24,6 +24,8 @@ export interface TreePair {
   /** Absolute, without symbolic links: where the recorded commands ran. */
   readonly root: string;
   readonly fixedRoot: string;
+  /** The tree from before the fix, where it is a copy of `root` that differs from it. */
+  readonly beforeRoot?: string;
   readonly changes: readonly ChangedFile[];
   readonly units: readonly UnitDependencies[];
   /** Where objects are put. */
@@ -31,8 +33,15 @@ export interface TreePair {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where compilers run; on the machine itself unless given. */
   readonly buildRoot?: BuildRoot | undefined;
-  /** Where objects are kept for the next build; `fixDigest` stands for the content of the fix. */
-  readonly objectCache?: { readonly folder: string; readonly fixDigest: string };
+  /**
+   * Where objects are kept for the next build. `fixDigest` stands for the content of the fix,
+   * `beforeDigest` for how `beforeRoot` differs from `root`.
+   */
+  readonly objectCache?: {
+    readonly folder: string;
+    readonly fixDigest: string;
+    readonly beforeDigest?: string;
+  };
 }
 
 /** A unit compiled from both trees. */
@@ -85,7 +94,7 @@ export async function compileBoth(
   progress(`compiling ${units.length} changed units before and after the fix`);
   const env = { ...trees.env, LC_ALL: "C" };
   const sides = [
-    { side: "before", root: trees.root },
+    { side: "before", root: trees.beforeRoot ?? trees.root },
     { side: "after", root: trees.fixedRoot },
   ] as const;
   await mkdir(objectFolder(trees), { recursive: true });
@@ -116,9 +125,10 @@ function objectPath(
   trees: TreePair,
   { unit, side }: { readonly unit: ChangedUnit; readonly side: "before" | "after" },
 ): string {
+  const { fixDigest = "", beforeDigest = "" } = trees.objectCache ?? {};
   const digest = createHash("sha256")
     .update(JSON.stringify([unit.command, side]))
-    .update(side === "after" ? (trees.objectCache?.fixDigest ?? "") : "")
+    .update(side === "after" ? fixDigest : beforeDigest)
     .digest("hex");
   return join(objectFolder(trees), `${digest.slice(0, 32)}.o`);
 }

@@ -1,9 +1,12 @@
 /** Which fix changed which function, for the manifest. */
 import { type Fix, FixVerdict } from "@suture/release";
+import type { CompileCommand } from "./compiler-arguments.ts";
 import type { PatchFile } from "./patch-file.ts";
 
 /** A changed function. */
 export interface ChangedName {
+  /** The compile command of its unit (`commandKey`): numbers in unit names depend on the fix. */
+  readonly key: string;
   readonly unit: string;
   /** Files of the fix that the unit is made of. */
   readonly changedFiles: readonly string[];
@@ -12,8 +15,12 @@ export interface ChangedName {
   readonly onlyAtStart: boolean;
 }
 
+/** What two units of one source differ in. */
+export const commandKey = (command: CompileCommand): string => JSON.stringify(command);
+
 /**
- * One Fix for each patch.
+ * One Fix for each patch, as far as their words tell; where it can be found out what each patch
+ * changes by itself, that counts instead (fix-effects.ts).
  *
  * A changed function belongs to every patch that touches a file of its unit and names it in a
  * hunk; one that no patch names (a callee was inlined into it) belongs to all patches that
@@ -60,7 +67,7 @@ function fixOf(patch: PatchFile, own: readonly ChangedName[]): Fix {
   return {
     cves,
     source,
-    verdict: FixVerdict.inHotpatch,
+    verdict: late.length > 0 ? FixVerdict.onlyAtStart : FixVerdict.inHotpatch,
     functions,
     ...(late.length > 0 && {
       reason: `runs only while the program starts, so it takes effect at the next start: ${late.join(", ")}`,
@@ -78,5 +85,5 @@ const touches = (patch: PatchFile, { changedFiles }: Pick<ChangedName, "changedF
   patch.files.some(({ path }) => changedFiles.includes(path));
 
 /** The name in the source of a function that gcc cloned or split. */
-const plainName = (name: string): string =>
+export const plainName = (name: string): string =>
   name.replace(/\.(?:isra|constprop|part|cold|lto_priv)(?:\.\d+)?.*$/, "");

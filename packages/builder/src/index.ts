@@ -1,4 +1,6 @@
 export { buildHotpatch } from "./build-hotpatch.ts";
+export type { FixInBinary, FixReport, Obstacle } from "./fix-report.ts";
+export { LEFT_OUT } from "./fix-report.ts";
 export {
   BUILD_REFUSALS,
   type BuildRefusal,
@@ -8,11 +10,13 @@ export {
 } from "./refusals.ts";
 export type {
   ArchiveOptions,
+  BuildOutcome,
   BuildRequest,
   BuildResult,
   BuiltHotpatch,
   DebRequest,
   Progress,
+  RefusedBuild,
   TreeRequest,
 } from "./request.ts";
 export { VERIFY_PROBLEMS, type VerifyProblem, type VerifyProblemCode } from "./verify/problems.ts";

@@ -94,7 +94,7 @@ describe.skipIf(missing.length > 0 && process.env.CI === undefined)(
         () => {},
       );
       if (isBuildRefusal(result)) throw new Error(JSON.stringify(result, null, 1));
-      const { description, manifest } = result;
+      const { description, manifest } = result.hotpatches[0];
       expect(manifest.builtFrom).toMatchObject({
         units: ["lib/b/util.c"],
         proof: "identical-build-id",

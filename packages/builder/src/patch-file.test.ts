@@ -65,15 +65,15 @@ test("a function belongs to the fixes that name it, or to all of its unit", () =
     parsePatchFile("CVE-2026-0003.patch", patch("src/b.c", "named")),
     parsePatchFile("tests.patch", patch("tests/t.tcl", "named")),
   ];
-  const at = { unit: "src/a.c", changedFiles: ["src/a.c"], onlyAtStart: false };
+  const at = { key: "a", unit: "src/a.c", changedFiles: ["src/a.c"], onlyAtStart: false };
   const fixes = attributeFixes(patches, [
     { ...at, name: "named" },
     { ...at, name: "other.isra.0" },
     { ...at, name: "caller", onlyAtStart: true },
   ]);
   expect(fixes.map(({ functions, verdict }) => [functions, verdict])).toEqual([
-    [["caller", "named"], "in-hotpatch"],
-    [["caller", "other"], "in-hotpatch"],
+    [["caller", "named"], "only-at-start"],
+    [["caller", "other"], "only-at-start"],
     [[], "nothing-to-do"],
     [[], "nothing-to-do"],
   ]);

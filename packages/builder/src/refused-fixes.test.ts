@@ -99,7 +99,7 @@ test("things of two fixes stand under both, and each fix without an obstacle is 
     { unit: "a.c", name: "f" },
     { unit: "a.c", name: "g" },
     { unit: "b.c", name: "h" },
-  ].map((it) => ({ ...it, changedFiles: [it.unit], onlyAtStart: false }));
+  ].map((it) => ({ ...it, key: it.unit, changedFiles: [it.unit], onlyAtStart: false }));
   const check = (name: string, expected: readonly string[]): void => {
     const { items } = addFine(
       { ...refusal, items: [{ ...item, name }] },

@@ -1,6 +1,7 @@
 /** What a build is asked for and what it gives. */
 import type { HotpatchManifest } from "@suture/release";
 import type { PatchDescription } from "./engine.ts";
+import type { FixReport } from "./fix-report.ts";
 import type { BuildRefusal } from "./refusals.ts";
 
 export type BuildRequest = TreeRequest | DebRequest;
@@ -50,7 +51,10 @@ export interface DebRequest extends CommonRequest {
    * archives that serve one version only, and for measuring.
    */
   readonly withoutPatches?: readonly string[];
-  /** The program or library: a path in the package or its last part. */
+  /**
+   * The program or library: a path in the package or its last part; all that the fixes concern
+   * unless given.
+   */
   readonly binary?: string;
   readonly archive?: ArchiveOptions;
 }
@@ -65,15 +69,30 @@ export interface ArchiveOptions {
 /** Called at the start of each step with a sentence without a full stop. */
 export type Progress = (step: string) => void;
 
+/** A hotpatch file for one program or library. */
 export interface BuiltHotpatch {
   /** The hotpatch file. */
   readonly bytes: Uint8Array;
   readonly description: PatchDescription;
   readonly manifest: HotpatchManifest;
-  /** What the author should know: files whose change the comparison does not see, and the like. */
-  readonly notes: readonly string[];
   /** The program or library it was built for: a path on this machine, to try it on. */
   readonly binary: string;
+  /** The same as its package names it, or as the request does. */
+  readonly file: string;
 }
 
-export type BuildResult = BuiltHotpatch | BuildRefusal;
+/** What came of a build: at least one hotpatch, and what became of every fix. */
+export interface BuildOutcome {
+  /** One for each program and library that a fix concerns; those that services start come first. */
+  readonly hotpatches: readonly [BuiltHotpatch, ...BuiltHotpatch[]];
+  readonly fixes: readonly FixReport[];
+  /** What the author should know: files whose change the comparison does not see, and the like. */
+  readonly notes: readonly string[];
+}
+
+/** No hotpatch: why, and what became of every fix where it was found out. */
+export interface RefusedBuild extends BuildRefusal {
+  readonly fixes?: readonly FixReport[];
+}
+
+export type BuildResult = BuildOutcome | RefusedBuild;

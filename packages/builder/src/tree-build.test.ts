@@ -135,7 +135,7 @@ const make = (): void => {
 
 function built(result: BuildResult): BuiltHotpatch {
   if (isBuildRefusal(result)) throw new Error(JSON.stringify(result, null, 1));
-  return result;
+  return result.hotpatches[0];
 }
 
 const readelf = (bytes: Uint8Array, ...options: string[]): string => {

@@ -23,14 +23,12 @@ import { type OpenedModule, openModule } from "./open-module.ts";
 import { type PatchFile, parsePatchFile } from "./patch-file.ts";
 import { type BuildRefusal, combineRefusals, isBuildRefusal, refuseBuild } from "./refusals.ts";
 import { nameFixes } from "./refused-fixes.ts";
-import type { BuildResult, Progress, TreeRequest } from "./request.ts";
+import type { Progress, TreeRequest } from "./request.ts";
 import { failureText, runCommand } from "./run-command.ts";
+import type { TreeResult } from "./tree-result.ts";
 import { absentNotes, refuseElsewhere, unitsInModule } from "./units-in-module.ts";
 
-export async function buildFromTree(
-  request: TreeRequest,
-  progress: Progress,
-): Promise<BuildResult> {
+export async function buildFromTree(request: TreeRequest, progress: Progress): Promise<TreeResult> {
   const source = await realpath(request.source);
   // The build command may write the program anew: what runs is what was there before.
   const image = await readFile(request.binary);
@@ -83,7 +81,7 @@ async function build(
   request: TreeRequest,
   tree: PreparedTree,
   progress: Progress,
-): Promise<BuildResult> {
+): Promise<TreeResult> {
   const { commands, root } = tree;
   const { env } = request;
   progress(`reading what ${commands.length} units are made of`);
@@ -108,7 +106,7 @@ async function assemble(
   request: TreeRequest,
   tree: PreparedTree & { readonly compiled: CompiledFix; readonly patches: readonly PatchFile[] },
   progress: Progress,
-): Promise<BuildResult> {
+): Promise<TreeResult> {
   const { compiled } = tree.compiled;
   const [unusable, ...more] = tree.compiled.refused;
   if (unusable !== undefined && compiled.length === 0) return combineRefusals(unusable, more);
@@ -138,7 +136,7 @@ async function assemble(
   if (isBuildRefusal(assembled)) return explainSource(assembled, compiled, opened);
   const absent = absentNotes(placed.absent, module.name);
   const notes = [...absent, ...tree.patchNotes, ...generatorNotes(tree.changes)];
-  return { ...assembled, notes, binary: request.binary };
+  return { ...assembled, notes, binary: request.binary, file: request.binary };
 }
 
 /** Says which compiler and options the program was built with, where these are the reason. */

@@ -71,8 +71,10 @@ export function createTree(sources: Readonly<Record<string, string>>): TreeFixtu
   };
 }
 
-/** The hotpatch, or the refusal as an error. */
+/** The only hotpatch, or the refusal as an error. */
 export function built(result: BuildResult): BuiltHotpatch {
   if (isBuildRefusal(result)) throw new Error(JSON.stringify(result, null, 1));
-  return result;
+  const [hotpatch, ...others] = result.hotpatches;
+  if (others.length > 0) throw new Error(`${others.length} more hotpatches`);
+  return hotpatch;
 }

@@ -32,13 +32,15 @@ export interface Fix {
   /** The patch file or change it came from. */
   readonly source: string;
   readonly verdict: FixVerdict;
-  /** The changed functions (`in-hotpatch`), or why it is not in the hotpatch. */
+  /** The changed functions (`in-hotpatch`, `only-at-start`), or why it is not in the hotpatch. */
   readonly functions: readonly string[];
   readonly reason?: string;
 }
 
 export const FixVerdict = {
   inHotpatch: "in-hotpatch",
+  /** In the hotpatch, but what it changes runs only while the program starts. */
+  onlyAtStart: "only-at-start",
   nothingToDo: "nothing-to-do",
   restartNeeded: "restart-needed",
 } as const;

@@ -1,61 +1,67 @@
-/** Which of a package's programs and libraries the hotpatch is for. */
+/** The programs and libraries of a package that a build may make hotpatches for. */
+import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import type { CompiledUnit } from "../compare-trees.ts";
+import type { UnitDependencies } from "../changed-units.ts";
+import type { Module } from "../module-symbols.ts";
+import { createModule, openElf } from "../open-module.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import type { DebRequest } from "../request.ts";
-import { absentNotes, type ModuleUnit, unitsInModule } from "../units-in-module.ts";
 import { openShipped, type ProvenModule } from "./open-shipped.ts";
 import type { Rebuild } from "./rebuild.ts";
 import type { ShippedFile } from "./shipped-files.ts";
 
-export interface ChosenModule extends ProvenModule {
-  readonly units: readonly ModuleUnit[];
-  /** Why other units, which are in it, cannot be taken. */
-  readonly refused: readonly BuildRefusal[];
-  /** Sentences about other programs that the fix concerns too. */
-  readonly notes: readonly string[];
+/** A program or library that the rebuild was shown to be the same as, or not. */
+export type OpenedBinary = ProvenModule | UnprovenModule;
+
+/** One whose rebuild is another: its code can be looked for, and no hotpatch made. */
+export interface UnprovenModule {
+  readonly module: Module;
+  readonly shipped: ShippedFile;
+  readonly refusal: BuildRefusal;
 }
 
 /**
- * The program that was asked for; else, of those that contain changed units, one that a service
- * starts, and of these the one with most.
+ * The program that was asked for, else all that ship; those that services start come first, then
+ * those that take their name from the package.
  */
-export async function chooseModule(
+export async function openBinaries(
   request: DebRequest,
-  files: {
-    readonly shipped: readonly ShippedFile[];
-    readonly rebuild: Rebuild;
-    readonly compiled: readonly CompiledUnit[];
-  },
-): Promise<ChosenModule | BuildRefusal> {
+  files: { readonly shipped: readonly ShippedFile[]; readonly rebuild: Rebuild },
+): Promise<readonly OpenedBinary[] | BuildRefusal> {
   const candidates = candidatesFor(request, files.shipped);
   if (isBuildRefusal(candidates)) return candidates;
-  const choices: ChosenModule[] = [];
-  let refusal: BuildRefusal | undefined;
+  const opened: OpenedBinary[] = [];
   for (const shipped of candidates) {
-    const opened = await openShipped(shipped, displayName(request, shipped), files.rebuild);
-    if (isBuildRefusal(opened)) {
-      refusal = opened;
+    const name = displayName(request, shipped);
+    const proven = await openShipped(shipped, name, files.rebuild);
+    if (!isBuildRefusal(proven)) {
+      opened.push(proven);
       continue;
     }
-    const { units, refused, absent } = unitsInModule(files.compiled, opened.module);
-    const notes = absentNotes(absent, opened.module.name);
-    if (units.length > 0) choices.push({ ...opened, units, refused, notes });
-    else refusal = refused[0] ?? refusal;
+    const image = openElf(await readFile(shipped.absolute), shipped.path);
+    if (isBuildRefusal(image)) return image;
+    const module = createModule(image, { named: image, buildId: shipped.buildId, name });
+    opened.push({ module, shipped, refusal: proven });
   }
-  choices.sort(
-    (a, b) =>
-      a.refused.length - b.refused.length ||
-      Number(b.shipped.services.length > 0) - Number(a.shipped.services.length > 0) ||
-      b.units.length - a.units.length,
+  const rank = ({ shipped, module }: OpenedBinary): number =>
+    Number(shipped.services.length > 0) * 2 + Number(module.name.startsWith(request.package));
+  return opened.toSorted((a, b) => rank(b) - rank(a));
+}
+
+/**
+ * The units whose source's name is in what ships. Those of tests and examples need not be
+ * compiled; where names are missing, all may be in it.
+ */
+export function unitsThatShip(
+  units: readonly UnitDependencies[],
+  binaries: readonly { readonly module: Module }[],
+): readonly UnitDependencies[] {
+  if (binaries.some(({ module }) => !module.symbols.complete)) return units;
+  return units.filter(
+    ({ command: { file, language } }) =>
+      language === "assembly" ||
+      binaries.some(({ module }) => module.symbols.files.has(basename(file))),
   );
-  const [best, ...others] = choices;
-  if (best === undefined) return refusal ?? refuseElsewhere(candidates, files.compiled);
-  const notes = others.map(({ shipped, units, refused }) => {
-    const todo = refused.length > 0 ? "which is refused" : "build one for it";
-    return `${basename(shipped.path)} contains ${units.length} of the changed units too: ${todo} with its name as the binary`;
-  });
-  return { ...best, notes: [...best.notes, ...notes] };
 }
 
 function candidatesFor(
@@ -93,13 +99,3 @@ function displayName(request: DebRequest, { path, services, names }: ShippedFile
   );
   return likely ?? services[0] ?? basename(path);
 }
-
-const refuseElsewhere = (
-  candidates: readonly ShippedFile[],
-  compiled: readonly CompiledUnit[],
-): BuildRefusal =>
-  refuseBuild("not-in-binary", {
-    name: candidates.map(({ path }) => path).join(", "),
-    detail: `no changed unit is part of it: ${compiled.map(({ unit }) => unit.name).join(", ")}`,
-    next: "give the program or library that these units are linked into",
-  });

@@ -1,6 +1,8 @@
-import { resolve } from "node:path";
-import type { BuildRequest } from "@suture/builder";
+import { dirname, join, resolve } from "node:path";
+import type { BuildRequest, RefusedBuild } from "@suture/builder";
+import type { HotpatchManifest } from "@suture/release";
 import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
+import { describeFixes } from "../fix-table.ts";
 import { done, failed, line, type Outcome } from "../outcome.ts";
 import { describe } from "./inspect.ts";
 
@@ -13,7 +15,9 @@ export const build: Command = {
     "                    --compile-commands FILE|--build COMMAND",
   about:
     "Compiles the changed units before and after the fix, and takes the functions that differ, with\n" +
-    "what they need, into one file. What cannot change in a running process is refused by name.",
+    "what they need, into one file for each program and library. What cannot change in a running\n" +
+    "process is refused by name; of several fixes between two versions, those that need a restart\n" +
+    "are left out where the others do not depend on them. The answer names every fix.",
   options: {
     deb: { type: "string", value: "PACKAGE", help: "a Debian source package" },
     from: { type: "string", value: "VERSION", help: "what runs: a version, installed or oldest" },
@@ -40,7 +44,7 @@ export const build: Command = {
       help: "builds the tree; its compilers are recorded",
     },
     sequence: { type: "string", value: "N", help: "its place among those of its baseline (1)" },
-    output: { type: "string", value: "FILE", help: "where to write it (ID.hotpatch)" },
+    output: { type: "string", value: "FILE", help: "where to write the first (ID.hotpatch)" },
     cache: { type: "string", value: "DIR", help: "where sources and builds are kept" },
   },
   example:
@@ -55,26 +59,50 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   const request = requestOf(args, context);
   const { buildHotpatch, isBuildRefusal } = await context.builder();
   const result = await buildHotpatch(request, context.progress);
-  if (isBuildRefusal(result)) {
-    const [first] = result.items;
-    return failed("refused", {
-      reason: result.refused,
-      detail: first ? `${first.name}: ${first.detail}` : result.refused,
-      next: result.next,
-      ...(result.items.length > 1 && { items: result.items }),
-    });
-  }
-  const { bytes, description, manifest, notes, binary } = result;
-  const file = resolve(args.text("output") ?? `${description.id}.hotpatch`);
-  context.writeFile(file, bytes);
+  if (isBuildRefusal(result)) return refused(result);
+  const { hotpatches, fixes, notes } = result;
+  const [first] = hotpatches;
+  const output = args.text("output");
+  const folder = output === undefined ? "." : dirname(output);
+  const written = hotpatches.map((hotpatch) => {
+    const { bytes, description, manifest, binary, file: component } = hotpatch;
+    const named = hotpatch === first ? output : undefined;
+    const file = resolve(named ?? join(folder, `${description.id}.hotpatch`));
+    context.writeFile(file, bytes);
+    return { file, size: bytes.length, component, binary, description, manifest };
+  });
+  const [only] = written;
   return done(
-    { file, size: bytes.length, description, manifest, notes, binary },
-    line(`wrote ${file}`),
-    ...describe({ bytes, description }, manifest),
+    // What stands beside the lists is the first hotpatch, mostly the only one.
+    { ...only, hotpatches: written, fixes, notes },
+    ...hotpatches.flatMap((hotpatch, index) => [
+      line(`wrote ${written[index]?.file}`),
+      ...describe(hotpatch, withoutFixes(hotpatch.manifest)),
+      line(""),
+    ]),
+    ...describeFixes(fixes),
     ...notes.map((note) => line(`note: ${note}`)),
-    line(`try it: suture ps ${file}`),
+    line(`try it: suture verify ${only?.file}`),
   );
 }
+
+function refused({ refused: reason, items, next, fixes = [] }: RefusedBuild): Outcome {
+  const [first] = items;
+  const outcome = failed(
+    "refused",
+    {
+      reason,
+      detail: first ? `${first.name}: ${first.detail}` : reason,
+      next,
+      ...(items.length > 1 && { items }),
+    },
+    fixes.length > 0 ? { fixes } : {},
+  );
+  return { ...outcome, blocks: describeFixes(fixes) };
+}
+
+/** The report of all fixes is shown once, not with each hotpatch. */
+const withoutFixes = (manifest: HotpatchManifest): HotpatchManifest => ({ ...manifest, fixes: [] });
 
 /** Throws UsageError where the options do not say one thing. */
 function requestOf(args: Arguments, context: Context): BuildRequest {
