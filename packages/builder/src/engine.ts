@@ -2,6 +2,7 @@
 export {
   addressBytes,
   buildId,
+  type CodeInstruction,
   checkDebugFile,
   createMatcher,
   type DebugFileMismatch,
@@ -9,6 +10,7 @@ export {
   DIGEST_SIZE,
   type DiffRefusal,
   debugFileCandidates,
+  decodeCode,
   diffObjects,
   dynamicSymbols,
   type ElfFile,

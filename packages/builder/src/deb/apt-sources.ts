@@ -37,6 +37,23 @@ export function parseSources(text: string, fileName: string): readonly AptSource
   return fileName.endsWith(".sources") ? sourcesOfRecords(text) : sourcesOfLines(text);
 }
 
+/** What a file of either format says of one suite's binary packages. */
+export function onlySuite(text: string, fileName: string, suite: string): string {
+  if (!fileName.endsWith(".sources")) {
+    const lines = text.split("\n").filter((line) => sourcesOfLines(line)[0]?.suite === suite);
+    return `${lines.join("\n")}\n`;
+  }
+  return parseControlRecords(text)
+    .filter((record) => sourcesOfRecords(formatControlRecord(record)).some(isOf(suite)))
+    .map((record) => formatControlRecord(new Map([...record, ["suites", suite], ["types", "deb"]])))
+    .join("\n");
+}
+
+const isOf =
+  (suite: string) =>
+  (source: AptSource): boolean =>
+    source.suite === suite;
+
 function sourcesOfRecords(text: string): readonly AptSource[] {
   return parseControlRecords(text).flatMap((record) => {
     const words = (field: string): readonly string[] =>

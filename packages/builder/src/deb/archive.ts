@@ -27,6 +27,8 @@ export interface Archive {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** All source records of a source package or of the source of a binary package. */
   readonly sourceRecords: (name: string) => Promise<readonly ControlRecord[]>;
+  /** The suites that have a version of a source package, in the order of the sources. */
+  readonly suitesOf: (source: NamedVersion) => Promise<readonly string[]>;
   readonly binaryRecords: (name: string) => Promise<readonly ControlRecord[]>;
   /** Downloads into a folder; undefined when done, else why not. */
   readonly fetchSource: (wanted: NamedVersion, folder: string) => Promise<BuildRefusal | undefined>;
@@ -87,6 +89,8 @@ export async function openArchive(
     aptOptions,
     env,
     sourceRecords: (name) => records(["apt-cache", "showsrc", name]),
+    suitesOf: async ({ name, version }) =>
+      suitesIn((await apt(["apt-cache", "madison", name])).stdout, version),
     binaryRecords: (name) => records(["apt-cache", "show", name]),
     fetchSource: (wanted, into) =>
       fetch(wanted, () =>
@@ -98,6 +102,14 @@ export async function openArchive(
 }
 
 const spec = ({ name, version }: NamedVersion): string => `${name}=${version}`;
+
+/** Rows of `apt-cache madison`: `name | version | URI SUITE/COMPONENT Sources`. */
+export const suitesIn = (table: string, version: string): readonly string[] =>
+  table.split("\n").flatMap((row) => {
+    const [, found, where = ""] = row.split("|").map((cell) => cell.trim());
+    const suite = / ([^ /]+)\/\S+ Sources$/.exec(where)?.[1];
+    return found === version && suite !== undefined ? [suite] : [];
+  });
 
 async function fetch(
   wanted: NamedVersion,

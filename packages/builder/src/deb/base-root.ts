@@ -1,17 +1,17 @@
 /**
- * The root that all package roots lie upon: the archive's release with what every build has
- * (build-essential), made once by mmdebstrap or debootstrap and kept in the cache.
+ * The root that all package roots lie upon: the first suite of the archive with what every build
+ * has (build-essential), made once by mmdebstrap or debootstrap and kept in the cache.
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { privateMounts } from "../build-root.ts";
 import { baseRootTimeoutMs } from "../limits.ts";
 import { type BuildRefusal, refuseBuild } from "../refusals.ts";
 import { removeTree } from "../remove-tree.ts";
 import { type CommandResult, failureText, runCommand } from "../run-command.ts";
-import { type AptSource, parseSources } from "./apt-sources.ts";
+import { type AptSource, onlySuite, parseSources } from "./apt-sources.ts";
 import type { Archive } from "./archive.ts";
 
 export interface BaseRoot {
@@ -19,12 +19,14 @@ export interface BaseRoot {
   readonly folder: string;
   /** The base's name in it. */
   readonly name: string;
+  /** The suite that it is of: the first of the sources. */
+  readonly suite: string;
 }
 
 /**
  * The base root of an archive: from the cache, or made now, which takes about half a minute.
  *
- * Its name stands for the archive's sources and the date of their first release. Refuses where
+ * Its name stands for the suite and the date of its release. Refuses where
  * this process is not root, and where neither tool is installed.
  */
 export async function obtainBaseRoot(
@@ -37,11 +39,11 @@ export async function obtainBaseRoot(
   if (first === undefined) return refuseSources();
   const date = await releaseDate(archive, first.suite);
   const digest = createHash("sha256")
-    .update(JSON.stringify([sources, date]))
+    .update(JSON.stringify([first, date]))
     .digest("hex");
   const name = `base-${first.suite.replace(/[^A-Za-z0-9.-]/g, "-")}-${digest.slice(0, 12)}`;
   const target = join(folder, name);
-  if (existsSync(target)) return { folder, name };
+  if (existsSync(target)) return { folder, name, suite: first.suite };
   if (process.getuid?.() !== 0) return refuseUser(name);
   await mkdir(join(folder, "mnt"), { recursive: true });
   progress(`making a root of ${first.suite} to build packages in (once for all packages)`);
@@ -59,7 +61,7 @@ export async function obtainBaseRoot(
   }
   await prepareForBuilds(unfinished);
   await publish(unfinished, target);
-  return { folder, name };
+  return { folder, name, suite: first.suite };
 }
 
 /** Gives a finished root its name, unless another process was first. */
@@ -75,21 +77,24 @@ export async function publish(unfinished: string, target: string): Promise<void>
 /** Undefined where no tool is there that could do it. */
 async function bootstrap(
   archive: Archive,
-  root: { readonly source: AptSource; readonly target: string },
+  root: { readonly source: FoundSource; readonly target: string },
 ): Promise<CommandResult | undefined> {
   const options = { env: archive.env, timeoutMs: baseRootTimeoutMs, buildRoot: privateMounts };
   const { source, target } = root;
-  const files = (await readdir(archive.sourceParts)).map((name) => join(archive.sourceParts, name));
+  const file = join(dirname(archive.sourceParts), `base.${process.pid}.${source.file}`);
+  const text = await readFile(join(archive.sourceParts, source.file), "utf8");
+  await writeFile(file, onlySuite(text, source.file, source.suite));
   const settings = await acquireSettings(archive);
   const first = await runCommand(
     [
       "mmdebstrap",
       ...["--mode=root", "--variant=buildd", "--format=directory", "--quiet"],
       ...settings.map((setting) => `--aptopt=${setting}`),
-      ...["", target, ...files.sort()],
+      ...["", target, file],
     ],
     options,
   );
+  await rm(file);
   if (!isMissing(first)) return first;
   const keyring = source.signedBy === undefined ? [] : [`--keyring=${source.signedBy}`];
   const components = `--components=${source.components.join(",")}`;
@@ -119,10 +124,16 @@ async function prepareForBuilds(root: string): Promise<void> {
   await writeFile(join(root, "etc/hosts"), "127.0.0.1 localhost suture\n::1 localhost\n");
 }
 
-async function readSources({ sourceParts }: Archive): Promise<readonly AptSource[]> {
-  const sources: AptSource[] = [];
-  for (const name of (await readdir(sourceParts)).sort()) {
-    sources.push(...parseSources(await readFile(join(sourceParts, name), "utf8"), name));
+interface FoundSource extends AptSource {
+  /** The name of the file that has it. */
+  readonly file: string;
+}
+
+async function readSources({ sourceParts }: Archive): Promise<readonly FoundSource[]> {
+  const sources: FoundSource[] = [];
+  for (const file of (await readdir(sourceParts)).sort()) {
+    const found = parseSources(await readFile(join(sourceParts, file), "utf8"), file);
+    sources.push(...found.map((source) => ({ ...source, file })));
   }
   return sources;
 }

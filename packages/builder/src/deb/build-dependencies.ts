@@ -9,15 +9,16 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { type BuildRootParts, createBuildRoot } from "../build-root.ts";
 import { baseRootTimeoutMs } from "../limits.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import { removeTree } from "../remove-tree.ts";
-import { type CommandResult, failureText, runCommand } from "../run-command.ts";
+import { failureText, runCommand } from "../run-command.ts";
 import type { Archive } from "./archive.ts";
 import { type BaseRoot, obtainBaseRoot, publish } from "./base-root.ts";
 import { parseControlRecords } from "./control-records.ts";
+import type { CachedSource } from "./source-package.ts";
 
 /** What only tests and documentation need is not installed: neither changes the code. */
 const profiles = "nocheck,nodoc";
@@ -32,32 +33,37 @@ export const isComplete = ({ folder, layers }: PackageRoot): boolean =>
  * The root for an unpacked source: from the cache, or made now.
  *
  * Its name stands for the base and the dependencies, so that sources with the same dependencies
- * share it.
+ * share it. A version that the first suite serves was built with that suite's packages, and its
+ * programs may contain what its headers said (nginx: the version of OpenSSL), so those go before
+ * newer ones of the updates.
  */
 export async function obtainPackageRoot(
-  tree: string,
+  source: CachedSource,
   archive: Archive,
   progress: (step: string) => void,
 ): Promise<PackageRoot | BuildRefusal> {
   const base = await obtainBaseRoot(archive, progress);
   if (isBuildRefusal(base)) return base;
   const { folder } = base;
-  const dependencies = await readDependencies(tree);
-  const digest = createHash("sha256").update(JSON.stringify([base.name, dependencies]));
+  const { tree } = source;
+  const suite = (await archive.suitesOf(source.version)).find((name) => name === base.suite);
+  const key = [base.name, await readDependencies(tree), suite];
+  const digest = createHash("sha256").update(JSON.stringify(key));
   const name = `package-${digest.digest("hex").slice(0, 16)}`;
   const known = [layered(base, name), copied(base, name)].find(isComplete);
   if (known !== undefined) return known;
   if (process.getuid?.() !== 0) return refuseUser(name);
-  const failed = await download(tree, { archive, base });
-  if (failed !== undefined) return failed;
+  const steps = stepsFor(tree, suite);
+  const failed = await download(steps, { archive, base });
+  if (failed !== undefined) return refuseDependencies(source, failed);
   progress("installing its build dependencies in a root of their own");
   const unfinished = `${name}.${process.pid}`;
   await removeTree(join(folder, unfinished));
   const root = await layDown(base, unfinished);
-  const installed = await install(tree, { archive, root });
-  if (installed.code !== 0) {
+  const broken = await install(steps, { archive, root, tree });
+  if (broken !== undefined) {
     await removeTree(join(folder, unfinished));
-    return refuseDependencies(tree, failureText(installed));
+    return refuseDependencies(source, broken);
   }
   await removeTree(join(folder, unfinished, "work"));
   await publish(join(folder, unfinished), join(folder, name));
@@ -96,37 +102,57 @@ async function copyBase(base: BaseRoot, own: string): Promise<PackageRoot> {
   return copied(base, own);
 }
 
-/** apt's choice is for the base as it is, and not for the machine. */
+/**
+ * What apt is to do. Where the first suite serves the source it is given before all others; else
+ * the base is brought up to the updates first, as on the machines that build updates.
+ */
+function stepsFor(tree: string, suite: string | undefined): readonly AptStep[] {
+  const buildDep: AptStep = (options) => buildDepCommand(tree, options);
+  if (suite === undefined) return [(options) => aptCommand(options, ["dist-upgrade"]), buildDep];
+  return [(options) => buildDep([...options, "-o", `APT::Default-Release=${suite}`])];
+}
+
+type AptStep = (options: readonly string[]) => readonly string[];
+
+/** apt's choice is for the base as it is, and not for the machine. Gives why it failed. */
 async function download(
-  tree: string,
-  place: { readonly archive: Archive; readonly base: BaseRoot },
-): Promise<BuildRefusal | undefined> {
-  const { archive, base } = place;
+  steps: readonly AptStep[],
+  { archive, base }: { readonly archive: Archive; readonly base: BaseRoot },
+): Promise<string | undefined> {
   const root = join(base.folder, base.name);
-  const argv = buildDepCommand(tree, [
+  const options = [
     ...archive.aptOptions,
     ...["-o", `Dir::State::status=${root}/var/lib/dpkg/status`],
     ...["-o", `Dir::State::extended_states=${root}/var/lib/apt/extended_states`],
     ...["-o", "Debug::NoLocking=true", "--download-only"],
-  ]);
-  const result = await runCommand(argv, { env: archive.env, cwd: "/" });
-  return result.code === 0 ? undefined : refuseDependencies(tree, failureText(result));
+  ];
+  for (const step of steps) {
+    const result = await runCommand(step(options), { env: archive.env, cwd: "/" });
+    if (result.code !== 0) return failureText(result);
+  }
+  return undefined;
 }
 
 async function install(
-  tree: string,
-  { archive, root }: { readonly archive: Archive; readonly root: PackageRoot },
-): Promise<CommandResult> {
+  steps: readonly AptStep[],
+  place: { readonly archive: Archive; readonly root: PackageRoot; readonly tree: string },
+): Promise<string | undefined> {
+  const { archive, root, tree } = place;
   const folders = [archive.cacheFolder, ...(isBelow(tree, archive.cacheFolder) ? [] : [tree])];
   const binds = folders.map((path) => ({ from: path, to: path }));
   const buildRoot = createBuildRoot({ ...root, binds });
-  const argv = buildDepCommand(tree, [
+  const env = { ...archive.env, PATH: rootPath };
+  const options = [
     ...archive.aptOptions,
     ...["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="],
     ...["-o", "Debug::NoLocking=true", "--no-download"],
-  ]);
-  const options = { buildRoot, env: { ...archive.env, PATH: rootPath }, cwd: "/" };
-  return runCommand(argv, { ...options, timeoutMs: baseRootTimeoutMs });
+  ];
+  for (const step of steps) {
+    const at = { buildRoot, env, cwd: "/", timeoutMs: baseRootTimeoutMs };
+    const result = await runCommand(step(options), at);
+    if (result.code !== 0) return failureText(result);
+  }
+  return undefined;
 }
 
 /** Where programs are found inside, whatever the author's own PATH is. */
@@ -136,16 +162,13 @@ export const isBelow = (path: string, folder: string): boolean =>
   `${path}/`.startsWith(`${folder}/`);
 
 /** The command that installs what the unpacked source in `tree` needs; options come first. */
-export const buildDepCommand = (tree: string, options: readonly string[]): readonly string[] => [
-  "apt-get",
-  "-q",
+export const buildDepCommand = (tree: string, options: readonly string[]): readonly string[] =>
+  aptCommand(options, ["build-dep", "-P", profiles, tree]);
+
+const aptCommand = (options: readonly string[], words: readonly string[]): readonly string[] => [
+  ...["apt-get", "-q", "-y", "--no-install-recommends"],
   ...options,
-  "build-dep",
-  "-y",
-  "--no-install-recommends",
-  "-P",
-  profiles,
-  tree,
+  ...words,
 ];
 
 /** The fields of debian/control that decide what is installed (Debian Policy 7.7). */
@@ -157,9 +180,9 @@ async function readDependencies(tree: string): Promise<readonly string[]> {
     .map((field) => (source?.get(field) ?? "").replace(/\s+/g, " "));
 }
 
-const refuseDependencies = (tree: string, detail: string): BuildRefusal =>
+const refuseDependencies = ({ version }: CachedSource, detail: string): BuildRefusal =>
   refuseBuild("missing-build-dependencies", {
-    name: basename(tree),
+    name: `${version.name} ${version.version}`,
     detail,
     next: "check that the machine's apt sources have all that debian/control asks for",
   });

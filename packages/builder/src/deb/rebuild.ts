@@ -73,7 +73,7 @@ export async function obtainRebuild(
       return { ...rebuild, env, buildRoot: openRoot(packageRoot, place) };
     }
   }
-  const packageRoot = await obtainPackageRoot(source.tree, archive, progress);
+  const packageRoot = await obtainPackageRoot(source, archive, progress);
   if (isBuildRefusal(packageRoot)) return packageRoot;
   const buildRoot = openRoot(packageRoot, place);
   // First what says that the build is complete: this may be interrupted anywhere.
