@@ -1,10 +1,11 @@
 /** verifyHotpatch says no, each time for one reason that was brought about. */
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type VerifyReport, verifyHotpatch } from "@suture/builder";
 import { isRefusal, parseHotpatch } from "@suture/engine";
 import { afterAll, expect, test } from "vitest";
-import { hotpatchMaps, readMaps, readProcess, writeProcess } from "../live/snapshot.ts";
+import { hotpatchMaps, mappedAt, readMaps, readProcess, writeProcess } from "../live/snapshot.ts";
 import { addressOf } from "../live/victim.ts";
 import { FIX, LIBRARY_FLAGS, namesOf, openVerifyScene, PROGRAM } from "./verify-scene.ts";
 
@@ -98,6 +99,27 @@ test.each(["total", "twice"])("when the new code takes another place for %s", as
     writeProcess(pid, start + slot, Uint8Array.from([(bytes[slot] ?? 0) ^ 8]));
   });
   expect(await problemOf(report)).toMatchObject({ reason: "not-redirected" });
+});
+
+test("when the new code takes another function of a library for the one that it calls", async () => {
+  const report = damaging("redirects", (pid) => {
+    const libc =
+      readMaps(pid)
+        .find((text) => text.endsWith("/libc.so.6"))
+        ?.split(" ")
+        .at(-1) ?? "";
+    const nm = execFileSync("nm", ["-D", libc], { encoding: "utf8" });
+    const [, value = ""] = /^([0-9a-f]+) T printf@@/m.exec(nm) ?? [];
+    const printf = mappedAt(pid, libc) + Number.parseInt(value, 16);
+    const { start, bytes } = ownRange(pid, "r--p");
+    const slot = bytes.findIndex((_, at) => {
+      return at % 8 === 0 && Number(bytes.readBigUInt64LE(at)) === printf;
+    });
+    expect(slot).toBeGreaterThanOrEqual(0);
+    writeProcess(pid, start + slot, Uint8Array.from([(bytes[slot] ?? 0) ^ 0x10]));
+  });
+  const problem = await problemOf(report);
+  expect(problem?.detail).toMatch(/printf is taken for .*, where no such symbol stands/);
 });
 
 test("when a constant of the new code is another", async () => {

@@ -27,6 +27,7 @@ import {
   STB,
   sectionBytes,
 } from "../engine.ts";
+import type { IsSymbolAt } from "./library-symbols.ts";
 import type { MappedModule, MappedRange, MemoryReader } from "./process-view.ts";
 
 export interface LinkedCode {
@@ -45,6 +46,7 @@ interface LinkRequest {
   /** The hotpatch's own memory. */
   readonly own: readonly MappedRange[];
   readonly symbols: readonly ElfSymbol[];
+  readonly isSymbolAt: IsSymbolAt;
 }
 
 /** What a field holds, by relocation type (psABI table 4.9). Others hold nothing to compare. */
@@ -226,8 +228,11 @@ function compareForeign(
   if (reference?.kind === "module-tls" || symbol.name === "_GLOBAL_OFFSET_TABLE_") return undefined;
   if (address === 0 && symbol.binding === STB.STB_WEAK) return undefined;
   const mapped = view.ranges.some(({ start, end }) => start <= address && address < end);
-  if (mapped && !isOwn(view, address)) return undefined;
-  return `${symbol.name} is taken for ${formatAddress(address)}, where nothing of the process is`;
+  if (!mapped || isOwn(view, address)) {
+    return `${symbol.name} is taken for ${formatAddress(address)}, where nothing of the process is`;
+  }
+  if (reference === undefined || view.isSymbolAt(reference.name, address)) return undefined;
+  return `${symbol.name} is taken for ${formatAddress(address)}, where no such symbol stands`;
 }
 
 const isOwn = ({ own }: View, address: number): boolean =>

@@ -96,6 +96,16 @@ function readAll(file: number, address: number, size: number): Buffer | undefine
   }
 }
 
+/** The file behind a range, also where it was deleted; empty where the process has ended. */
+export function readMappedFile(pid: number, { start, end }: MappedRange): Uint8Array {
+  try {
+    return readFileSync(`/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`);
+  } catch (error) {
+    if (hasEnded(error)) return new Uint8Array();
+    throw error;
+  }
+}
+
 /** The module whose Build-ID, as its memory has it, is `buildId`. */
 export function findModule(
   ranges: readonly MappedRange[],
@@ -104,12 +114,29 @@ export function findModule(
 ): MappedModule | undefined {
   for (const { start, end, offset, inode, path } of ranges) {
     if (offset !== 0 || inode === 0 || path.startsWith(HOTPATCH_PATH)) continue;
-    const header = memory.read(start, Math.min(end - start, HEADER_SIZE));
-    const found = header && readHeader(header, start, memory);
-    if (found?.buildId === buildId) return { path: path.replace(/ \(deleted\)$/, ""), ...found };
+    const found = readHeader({ start, end }, memory);
+    if (found?.buildId === buildId) return { path: withoutMark(path), bias: found.bias };
   }
   return undefined;
 }
+
+/** The loaded file that an address lies in, with the range that begins it. */
+export function moduleAt(
+  ranges: readonly MappedRange[],
+  memory: MemoryReader,
+  address: number,
+): (MappedModule & { readonly first: MappedRange }) | undefined {
+  const index = ranges.findIndex(({ start, end }) => start <= address && address < end);
+  // What is zero at first stands behind the file's own ranges, without a file.
+  const last = ranges.slice(0, index + 1).findLast(({ inode }) => inode !== 0);
+  const first = ranges.slice(0, index + 1).findLast(({ inode, path, offset }) => {
+    return inode === last?.inode && path === last.path && offset === 0;
+  });
+  const header = first && readHeader(first, memory);
+  return header && first && { path: withoutMark(first.path), bias: header.bias, first };
+}
+
+const withoutMark = (path: string): string => path.replace(/ \(deleted\)$/, "");
 
 /** Whether the process has a file with this Build-ID loaded; false where it has ended. */
 export function mapsModule(pid: number, buildId: string): boolean {
@@ -130,12 +157,13 @@ const PT_LOAD = 1;
 const PT_NOTE = 4;
 const NT_GNU_BUILD_ID = 3;
 
-/** Bias and Build-ID of the ELF file whose first bytes are `header`, mapped at `start`. */
+/** Bias and Build-ID of the ELF file whose beginning is mapped there. */
 function readHeader(
-  header: Buffer,
-  start: number,
+  { start, end }: { readonly start: number; readonly end: number },
   memory: MemoryReader,
-): { readonly bias: number; readonly buildId: string } | undefined {
+): { readonly bias: number; readonly buildId?: string } | undefined {
+  const header = memory.read(start, Math.min(end - start, HEADER_SIZE));
+  if (header === undefined) return undefined;
   if (header.toString("hex", 0, 6) !== ELF_MAGIC || header.length < 64) return undefined;
   const table = Number(header.readBigUInt64LE(32));
   const count = header.readUInt16LE(56);
@@ -158,7 +186,7 @@ function readHeader(
     const buildId = notes && findBuildId(notes);
     if (buildId !== undefined) return { bias, buildId };
   }
-  return undefined;
+  return { bias };
 }
 
 function findBuildId(notes: Buffer): string | undefined {

@@ -11,6 +11,7 @@
  * what it refers to.
  */
 import { formatAddress, type Hotpatch, SHN, STT, symbolTable } from "../engine.ts";
+import { createSymbolLookup } from "./library-symbols.ts";
 import { createLinkedCode } from "./linked-code.ts";
 import { problem, type VerifyProblem } from "./problems.ts";
 import {
@@ -26,6 +27,8 @@ export interface RedirectRequest {
   readonly module: MappedModule;
   readonly ranges: readonly MappedRange[];
   readonly memory: MemoryReader;
+  /** The file behind a range. */
+  readonly readFile: (range: MappedRange) => Uint8Array;
 }
 
 /** From an entry through a jump that a short function has room for. */
@@ -37,7 +40,8 @@ export function checkRedirects(request: RedirectRequest): VerifiedFunction[] | V
   const { functions, id } = hotpatch.description;
   const own = ranges.filter(({ path }) => path.startsWith(`${HOTPATCH_PATH}${id} `));
   const symbols = symbolTable(hotpatch.object);
-  const code = createLinkedCode({ ...request, own, symbols });
+  const isSymbolAt = createSymbolLookup(ranges, memory, request.readFile);
+  const code = createLinkedCode({ ...request, own, symbols, isSymbolAt });
   const found: { name: string; entry: number; replacement: number; section: number }[] = [];
   for (const { name, address, replacement } of functions) {
     const entry = address + module.bias;

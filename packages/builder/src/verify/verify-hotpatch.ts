@@ -26,15 +26,16 @@ import {
 } from "./memory-state.ts";
 import { createPlacement, type Placement } from "./placement.ts";
 import { isProblem, problem, type VerifyProblem } from "./problems.ts";
-import { findModule, type MemoryReader, openMemory, readRanges } from "./process-view.ts";
+import {
+  findModule,
+  type MappedRange,
+  type MemoryReader,
+  openMemory,
+  readMappedFile,
+  readRanges,
+} from "./process-view.ts";
 import { checkRedirects } from "./redirects.ts";
-import type {
-  VerifiedFunction,
-  VerifyReport,
-  VerifyRequest,
-  VerifyStep,
-  VerifyStepName,
-} from "./request.ts";
+import type { VerifyReport, VerifyRequest, VerifyStep, VerifyStepName } from "./request.ts";
 import { startPaused } from "./start-paused.ts";
 import { startRunning } from "./start-running.ts";
 import { runTest } from "./test-command.ts";
@@ -203,9 +204,8 @@ function confirmRedirects(
   const ranges = readRanges(live.pid);
   const module = findModule(ranges, memory, hotpatch.description.target.buildId);
   if (module === undefined) return missing(live, hotpatch);
-  const found: VerifiedFunction[] | VerifyProblem = checkRedirects({
-    ...{ hotpatch, module, ranges, memory },
-  });
+  const readFile = (range: MappedRange): Uint8Array => readMappedFile(live.pid, range);
+  const found = checkRedirects({ hotpatch, module, ranges, memory, readFile });
   if (isProblem(found)) return isGone(live) ? ended(live, "while it was looked at") : found;
   facts.functions = found;
   return `${found.length} of ${hotpatch.description.functions.length} lead to their new code`;
