@@ -11,8 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 purpose="${1:-start}"
 
 # package            | needed by         | kind | a file or command that shows it is there
-# "must": without it the purpose fails. "redis": only the redis part of the main job needs it;
-# without it the main job shows the same on a small server of its own.
+# "must": without it the purpose fails. "redis": only the redis part of the main job needs it, to
+# build packages; without it the main job shows the same on a small server of its own. What a
+# package needs for its build is never installed here: it goes into a root of its own.
 packages() {
   cat <<'TABLE'
 gcc                  | start test bench  | must  | gcc
@@ -24,17 +25,7 @@ gdb                  | test              | must  | gdb
 procps               | start test bench  | must  | ps
 xz-utils             | start test        | must  | xz
 dpkg-dev             | start test        | redis | dpkg-source
-debhelper            | start test        | redis | dh
-pkg-config           | start test        | redis | pkg-config
-openssl              | start test        | redis | openssl
-libhiredis-dev       | start test        | redis | /usr/include/hiredis/hiredis.h
-libjemalloc-dev      | start test        | redis | /usr/include/jemalloc/jemalloc.h
-liblua5.1-0-dev      | start test        | redis | /usr/include/lua5.1/lua.h
-liblzf-dev           | start test        | redis | /usr/include/lzf.h
-libssl-dev           | start test        | redis | /usr/include/openssl/ssl.h
-libsystemd-dev       | start test        | redis | /usr/include/systemd/sd-daemon.h
-lua-bitop-dev        | start test        | redis | /usr/include/lua5.1/lua-bitop.h
-lua-cjson-dev        | start test        | redis | /usr/include/lua5.1/lua-cjson.h
+mmdebstrap           | start test        | redis | mmdebstrap
 TABLE
 }
 

@@ -47,8 +47,8 @@ export async function obtainBaseRoot(
   if (process.getuid?.() !== 0) return refuseUser(name);
   await mkdir(join(folder, "mnt"), { recursive: true });
   progress(`making a root of ${first.suite} to build packages in (once for all packages)`);
+  await removeUnfinished(folder);
   const unfinished = `${target}.${process.pid}`;
-  await removeTree(unfinished);
   const result = await bootstrap(archive, { source: first, target: unfinished });
   if (result === undefined) return refuseTool();
   if (result.code !== 0) {
@@ -62,6 +62,15 @@ export async function obtainBaseRoot(
   await prepareForBuilds(unfinished);
   await publish(unfinished, target);
   return { folder, name, suite: first.suite };
+}
+
+/** Removes what processes that are gone have left: the name of such a root ends in their id. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = /\.([0-9]+)$/.exec(name)?.[1];
+    if (pid === undefined || (existsSync(`/proc/${pid}`) && Number(pid) !== process.pid)) continue;
+    await removeTree(join(folder, name));
+  }
 }
 
 /** Gives a finished root its name, unless another process was first. */

@@ -16,7 +16,7 @@ import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import { removeTree } from "../remove-tree.ts";
 import { failureText, runCommand } from "../run-command.ts";
 import type { Archive } from "./archive.ts";
-import { type BaseRoot, obtainBaseRoot, publish } from "./base-root.ts";
+import { type BaseRoot, obtainBaseRoot, publish, removeUnfinished } from "./base-root.ts";
 import { parseControlRecords } from "./control-records.ts";
 import type { CachedSource } from "./source-package.ts";
 
@@ -58,7 +58,7 @@ export async function obtainPackageRoot(
   if (failed !== undefined) return refuseDependencies(source, failed);
   progress("installing its build dependencies in a root of their own");
   const unfinished = `${name}.${process.pid}`;
-  await removeTree(join(folder, unfinished));
+  await removeUnfinished(folder);
   const root = await layDown(base, unfinished);
   const broken = await install(steps, { archive, root, tree });
   if (broken !== undefined) {
@@ -124,7 +124,9 @@ async function download(
     ...archive.aptOptions,
     ...["-o", `Dir::State::status=${root}/var/lib/dpkg/status`],
     ...["-o", `Dir::State::extended_states=${root}/var/lib/apt/extended_states`],
-    ...["-o", "Debug::NoLocking=true", "--download-only"],
+    // What the machine prefers, and which architectures it has, is not known inside.
+    ...["-o", "Dir::Etc::Preferences=/dev/null", "-o", "Dir::Etc::PreferencesParts=/dev/null"],
+    ...["-o", "APT::Architectures=amd64", "-o", "Debug::NoLocking=true", "--download-only"],
   ];
   for (const step of steps) {
     const result = await runCommand(step(options), { env: archive.env, cwd: "/" });
