@@ -257,9 +257,7 @@ function pairParts(
 }
 
 /** The split-off parts of a function, in a stable order. */
-export function partsOf(model: ObjectModel, entity: Entity): readonly Entity[] {
+export const partsOf = (model: ObjectModel, entity: Entity): readonly Entity[] => {
   const names = new Set(entity.symbols.map(({ name }) => name));
-  return model.entities.filter(
-    ({ kind, name }) => kind === "function" && names.has(hotName(name) ?? ""),
-  );
-}
+  return [...names].flatMap((name) => model.partsByName.get(name) ?? []);
+};

@@ -36,16 +36,19 @@ export function parseFrames(model: ObjectModel): FrameTable {
   if (section === undefined) return table;
   const bytes = sectionBytes(model.elf, section);
   const reader = createReader(bytes, ".eh_frame");
-  const relocations = relocationsOf(model.elf, section);
+  const relocations = relocationsOf(model.elf, section).sort((a, b) => a.r_offset - b.r_offset);
+  let next = 0;
   const cies = new Map<number, FrameRecord>();
   for (let at = 0; at + 4 <= bytes.length; ) {
     const length = reader.u32(at);
     if (length === 0) break;
     const end = at + 4 + length;
+    const first = next;
+    while ((relocations[next]?.r_offset ?? end) < end) next++;
     const record: FrameRecord = {
       bytes: reader.bytes(at, end - at),
       relocations: relocations
-        .filter(({ r_offset }) => r_offset >= at && r_offset < end)
+        .slice(first, next)
         .map((relocation) => ({ ...relocation, r_offset: relocation.r_offset - at })),
     };
     const pointer = reader.u32(at + CIE_POINTER);

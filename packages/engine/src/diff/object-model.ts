@@ -20,6 +20,7 @@ import { SHF, SHN, SHT, STB, STT } from "../elf/constants.ts";
 import { type ElfFile, hasFlag, type Section, sectionBytes } from "../elf/file.ts";
 import { parseRelocations } from "../elf/relocation.ts";
 import { type ElfSymbol, symbolTable } from "../elf/symbol.ts";
+import { hotName } from "./names.ts";
 
 export interface ObjectModel {
   readonly elf: ElfFile;
@@ -29,6 +30,8 @@ export interface ObjectModel {
   readonly byName: ReadonlyMap<string, Entity>;
   /** The entities of a section in the order of their places, by section index. */
   readonly bySection: ReadonlyMap<number, readonly Entity[]>;
+  /** The split-off parts of functions, by the name of the function: `parse.cold` of `parse`. */
+  readonly partsByName: ReadonlyMap<string, readonly Entity[]>;
   /** The entity of a symbol, by symbol index. */
   readonly bySymbol: ReadonlyMap<number, Entity>;
 }
@@ -92,7 +95,8 @@ export function buildObjectModel(elf: ElfFile): ObjectModel {
   }));
   const model = { elf, symbols, entities, ...indexEntities(entities) };
   for (const section of elf.sections) {
-    if (section.sh_type !== SHT.SHT_RELA) continue;
+    // Debug information has the most relocations, and no entity has it.
+    if (section.sh_type !== SHT.SHT_RELA || !model.bySection.has(section.sh_info)) continue;
     for (const relocation of parseRelocations(elf, section)) {
       const owner = entityAt(model, section.sh_info, relocation.r_offset);
       if (owner === undefined) continue;
@@ -150,11 +154,16 @@ type Draft = Omit<Entity, "index" | "references">;
 
 function indexEntities(
   entities: readonly Entity[],
-): Pick<ObjectModel, "byName" | "bySection" | "bySymbol"> {
+): Pick<ObjectModel, "byName" | "bySection" | "bySymbol" | "partsByName"> {
   const byName = new Map<string, Entity>();
   const bySymbol = new Map<number, Entity>();
   const bySection = new Map<number, Entity[]>();
+  const partsByName = new Map<string, Entity[]>();
   for (const entity of entities) {
+    const whole = entity.kind === "function" ? hotName(entity.name) : undefined;
+    if (whole !== undefined) {
+      partsByName.set(whole, [...(partsByName.get(whole) ?? []), entity]);
+    }
     for (const symbol of entity.symbols) {
       bySymbol.set(symbol.index, entity);
       if (entity.kind !== "literals") byName.set(symbol.name, entity);
@@ -164,7 +173,7 @@ function indexEntities(
     if (list === undefined) bySection.set(entity.section.index, [entity]);
     else list.push(entity);
   }
-  return { byName, bySection, bySymbol };
+  return { byName, bySection, bySymbol, partsByName };
 }
 
 /**
