@@ -128,7 +128,8 @@ async function download(
     ...["-o", "Dir::Etc::Preferences=/dev/null", "-o", "Dir::Etc::PreferencesParts=/dev/null"],
     ...["-o", "APT::Architectures=amd64", "-o", "Debug::NoLocking=true", "--download-only"],
   ];
-  for (const step of steps) {
+  // What cannot be had is said before anything else is fetched.
+  for (const step of [...steps].reverse()) {
     const result = await runCommand(step(options), { env: archive.env, cwd: "/" });
     if (result.code !== 0) return failureText(result);
   }

@@ -1,5 +1,13 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -69,6 +77,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+function edit(name: string, change: (text: string) => string): void {
+  const path = join(source.tree, name);
+  const text = readFileSync(path, "utf8");
+  expect(change(text)).not.toBe(text);
+  writeFileSync(path, change(text));
+}
+
 describe.skipIf(unable && process.env.CI === undefined)("a rebuild of a package", () => {
   test("works in a folder with blanks, and sees no git checkout above the cache", async () => {
     execFileSync("git", ["init", "-q", folder]);
@@ -83,10 +98,52 @@ describe.skipIf(unable && process.env.CI === undefined)("a rebuild of a package"
     expect(steps).toEqual([]);
   });
 
+  test("has its build dependencies in its root, and nothing of them on the machine", async () => {
+    const status = readFileSync("/var/lib/dpkg/status");
+    const name = ["liblzf-dev", "libsodium-dev", "libuv1-dev", "libcbor-dev"].find(
+      (candidate) => spawnSync("dpkg-query", ["-W", candidate]).status !== 0,
+    );
+    if (name === undefined) throw new Error("the machine has all the packages of this test");
+    edit("debian/control", (text) => text.replace("Rules-", `Build-Depends: ${name}\nRules-`));
+    edit("debian/rules", (text) => text.replace("\tgcc", `\tdpkg-query -W ${name} > used\n\tgcc`));
+    const rebuild = await obtainRebuild(source, { archive }, () => {});
+    if (isBuildRefusal(rebuild)) throw new Error(JSON.stringify(rebuild, null, 1));
+    expect(readFileSync(join(rebuild.root, "used"), "utf8")).toMatch(
+      new RegExp(`^${name}\\b.*\\d`),
+    );
+    expect(readFileSync("/var/lib/dpkg/status").equals(status)).toBe(true);
+    expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain("/roots/");
+  });
+
+  test("stands at the path that is asked for, and is recorded at its own", async () => {
+    edit(
+      "demo.c",
+      () => "const char *path(void) { return __FILE__; }\nint main(void) { return 0; }\n",
+    );
+    edit("debian/rules", (text) =>
+      text.replace("demo.c", '"$(CURDIR)/demo.c" "-I$(CURDIR)/include"'),
+    );
+    const buildPath = "/build/some where/demo-1.0";
+    const rebuild = await obtainRebuild(source, { archive, buildPath }, () => {});
+    if (isBuildRefusal(rebuild)) throw new Error(JSON.stringify(rebuild, null, 1));
+    const program = readFileSync(join(rebuild.root, "demo"), "latin1");
+    expect(program).toContain(`${buildPath}/demo.c\0`);
+    const [unit, ...others] = rebuild.units;
+    expect(others).toEqual([]);
+    const include = `-I${rebuild.root}/include`;
+    expect(unit?.command).toMatchObject({
+      file: `${rebuild.root}/demo.c`,
+      options: ["-O2", "-Wl,--build-id", include],
+    });
+    expect(unit?.files).toContain(`${rebuild.root}/demo.c`);
+    expect(existsSync("/build/some where")).toBe(false);
+    expect(existsSync(join(dirname(rebuild.root), "demo_1.0-1_amd64.deb"))).toBe(true);
+  });
+
   test("is refused where the archive has not what it needs", async () => {
-    const control = join(source.tree, "debian/control");
-    const text = readFileSync(control, "utf8");
-    writeFileSync(control, text.replace("Rules-", "Build-Depends: suture-no-such-package\nRules-"));
+    edit("debian/control", (text) =>
+      text.replace("Rules-", "Build-Depends: suture-no-such-package\nRules-"),
+    );
     const result = await obtainRebuild(source, { archive }, () => {});
     expect(result).toMatchObject({ refused: "missing-build-dependencies" });
     if (!isBuildRefusal(result)) throw new Error("not refused");
