@@ -64,7 +64,7 @@ export function makesToRepeat(makes: readonly MakeRun[]): readonly MakeRun[] {
       words.some((word) => otherGoal.test(word) || /conftest|^-[bBdeikmrRsStw]*[npqv]/.test(word))
     )
       continue;
-    if (existsSync(make.directory)) distinct.set(JSON.stringify(make), make);
+    if (existsSync(make.directory)) distinct.set(JSON.stringify([make.directory, words]), make);
   }
   return [...distinct.values()];
 }
