@@ -15,7 +15,7 @@ const packagePattern = /^[a-z0-9][a-z0-9.+-]{1,99}$/;
 const versionPattern = /^[0-9A-Za-z.+~:-]{1,120}$/;
 const fileNamePattern = /^[^/]{1,255}$/;
 const verdicts: readonly FixVerdict[] = Object.values(FixVerdict);
-const proofs = ["identical-build-id", "matching-code"] as const;
+const proofs = ["identical-build-id", "identical-sections", "matching-code"] as const;
 
 /**
  * Reads the manifest of a hotpatch file, field by field.

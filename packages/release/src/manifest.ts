@@ -53,7 +53,7 @@ export interface BuiltFrom {
   /** `gcc (Debian 12.2.0-14) 12.2.0`. */
   readonly compiler: string;
   /** How it was shown that the source is that of the component. */
-  readonly proof: "identical-build-id" | "matching-code";
+  readonly proof: "identical-build-id" | "identical-sections" | "matching-code";
   /** The translation units compiled before and after. */
   readonly units: readonly string[];
 }

@@ -50,6 +50,9 @@ export interface Difference {
   readonly detail: string;
 }
 
+/** What is said of a section with the same address and size. */
+export const contentDiffers = "its content differs";
+
 /**
  * Compares the shipped file with the one made here; `named` is a file of the same layout as the
  * latter that has a symbol table. Throws FormatError for files that are damaged.
@@ -103,7 +106,7 @@ function differingSections(shipped: ElfFile, rebuilt: ElfFile): readonly Differe
     if (other.sh_addr !== section.sh_addr) return [{ name, detail: "it has another address" }];
     if (section.sh_type === SHT.SHT_NOBITS) return [];
     const same = Buffer.compare(sectionBytes(shipped, section), sectionBytes(rebuilt, other)) === 0;
-    return same ? [] : [{ name, detail: "its content differs" }];
+    return same ? [] : [{ name, detail: contentDiffers }];
   });
   const added = [...others.keys()].map((name) => ({
     name,

@@ -2,16 +2,17 @@
  * Proves that a rebuilt program is the one that ships, and takes its symbols.
  *
  * An equal Build-ID is the proof: the linker computes it over all that it writes. Where it
- * differs (a path in the debug information, another compiler's patch level) the code may still be
- * the same: then every loaded section must be, byte for byte, but for the Build-ID itself.
+ * differs (a path in the debug information, the version of a library in a string) code and data
+ * may still be the same: `compare-builds.ts` says how far, and what is not.
  */
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { HotpatchManifest } from "@suture/release";
-import { type ElfFile, parseElf, SHF, SHT, sectionBytes } from "../engine.ts";
+import { type ElfFile, parseElf } from "../engine.ts";
 import type { Module } from "../module-symbols.ts";
 import { createModule, openElf } from "../open-module.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
+import { type BuildComparison, compareBuilds, contentDiffers } from "./compare-builds.ts";
 import type { LinkedFile } from "./linked-files.ts";
 import type { Rebuild } from "./rebuild.ts";
 import type { ShippedFile } from "./shipped-files.ts";
@@ -36,50 +37,65 @@ export async function openShipped(
     const module = createModule(image, { named, buildId: shipped.buildId, name });
     return { module, proof: "identical-build-id", shipped };
   }
-  const twin = await findTwin(image, shipped, rebuild);
-  if (isBuildRefusal(twin)) return twin;
-  const module = createModule(image, { named: twin, buildId: shipped.buildId, name });
-  return { module, proof: "matching-code", shipped };
+  return openTwin({ image, shipped, name }, rebuild);
 }
 
 const symbolFile = ({ linked }: Rebuild, buildId: string): LinkedFile | undefined =>
   linked.find((file) => file.hasSymbols && file.buildId === buildId);
 
-/** The rebuilt file with symbols whose loaded sections are those of the shipped one. */
-async function findTwin(
-  image: ElfFile,
-  shipped: ShippedFile,
+/** Differences that a refusal names. */
+const differencesShown = 8;
+
+/** The module with the symbols of a rebuilt file of its name that is the same but for its Build-ID. */
+async function openTwin(
+  file: { readonly image: ElfFile; readonly shipped: ShippedFile; readonly name: string },
   rebuild: Rebuild,
-): Promise<ElfFile | BuildRefusal> {
-  let difference = `the rebuild made no file named ${basename(shipped.path)}`;
-  for (const file of rebuild.linked) {
-    if (basename(file.path) !== basename(shipped.path)) continue;
-    const symbols = symbolFile(rebuild, file.buildId);
+): Promise<ProvenModule | BuildRefusal> {
+  const { image, shipped, name } = file;
+  let best: BuildComparison | undefined;
+  for (const candidate of rebuild.linked) {
+    if (basename(candidate.path) !== basename(shipped.path)) continue;
+    const symbols = symbolFile(rebuild, candidate.buildId);
     if (symbols === undefined) continue;
-    const rebuilt = parseElf(await readFile(join(rebuild.root, file.path)));
-    const found = firstDifference(image, rebuilt);
-    if (found === undefined) return parseElf(await readFile(join(rebuild.root, symbols.path)));
-    difference = `section ${found} of the rebuilt file differs`;
+    const rebuilt = parseElf(await readFile(join(rebuild.root, candidate.path)));
+    const named = parseElf(await readFile(join(rebuild.root, symbols.path)));
+    const found = compareBuilds(image, rebuilt, named);
+    const { proof } = found;
+    if (proof === undefined) {
+      best =
+        best === undefined || found.differences.length < best.differences.length ? found : best;
+      continue;
+    }
+    // Where sections moved, the names of the rebuilt file are those of other addresses.
+    const known = { named: hasSameLayout(found) ? named : image, buildId: shipped.buildId, name };
+    const module = createModule(image, known);
+    return { module, proof: proof === "matching-functions" ? "matching-code" : proof, shipped };
   }
-  return refuseBuild("not-the-source", {
-    name: shipped.path,
-    detail: `the rebuild has another Build-ID, and ${difference}`,
-    next: "rebuild with the compiler and libraries that the distribution used",
-  });
+  return refuseStranger(shipped, best);
 }
 
-/** The name of the first loaded section that differs, the Build-ID's own left out. */
-function firstDifference(shipped: ElfFile, rebuilt: ElfFile): string | undefined {
-  const others = new Map(rebuilt.sections.map((section) => [section.name, section]));
-  for (const section of shipped.sections) {
-    if ((section.sh_flags & SHF.SHF_ALLOC) === 0 || section.name === ".note.gnu.build-id") continue;
-    const other = others.get(section.name);
-    if (other?.sh_addr !== section.sh_addr || other.sh_size !== section.sh_size) {
-      return section.name;
-    }
-    if (section.sh_type === SHT.SHT_NOBITS) continue;
-    const [a, b] = [sectionBytes(shipped, section), sectionBytes(rebuilt, other)];
-    if (Buffer.compare(a, b) !== 0) return section.name;
+const hasSameLayout = ({ sections, compared }: BuildComparison): boolean =>
+  compared === 0 || sections.every(({ detail }) => detail === contentDiffers);
+
+function refuseStranger(
+  { path }: ShippedFile,
+  comparison: BuildComparison | undefined,
+): BuildRefusal {
+  const next = "rebuild with the compiler and libraries that the distribution used";
+  const name = basename(path);
+  if (comparison === undefined) {
+    const detail = `the rebuild has another Build-ID, and made no file named ${name}`;
+    return refuseBuild("not-the-source", { name: path, detail, next });
   }
-  return undefined;
+  const { differences, compared } = comparison;
+  const shown = differences
+    .slice(0, differencesShown)
+    .map((found) => `${found.name}: ${found.detail}`);
+  const more = differences.length - shown.length;
+  const rest = more > 0 ? `; and ${more} more` : "";
+  return refuseBuild("not-the-source", {
+    name: path,
+    detail: `the rebuild has another Build-ID, and of ${compared} functions and the data these differ: ${shown.join("; ")}${rest}`,
+    next,
+  });
 }

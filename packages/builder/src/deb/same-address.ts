@@ -22,7 +22,7 @@ export function createAddressMap(theirs: Side, ours: Side, twinOf: Int32Array): 
     const other = theirs.functions[twinOf[index] ?? -1];
     if (other !== undefined) twins.set(range.start, other.range.start);
   }
-  const known = new Map<number, number>();
+  const known = new Map<number, { readonly a: number; readonly detail: string | undefined }>();
   const constants = createConstants(theirs, ours, twins);
   return (a, b) => {
     const from = functionAt(ours, b);
@@ -38,9 +38,10 @@ export function createAddressMap(theirs: Side, ours: Side, twinOf: Int32Array): 
     if (imported !== own)
       return `it uses ${imported ?? "something"} of another module, here ${own}`;
     const before = known.get(b);
-    known.set(b, a);
-    if (before !== undefined) return before === a ? undefined : "it uses another variable";
-    return constants(a, b);
+    if (before !== undefined) return before.a === a ? before.detail : "it uses another variable";
+    const detail = constants(a, b);
+    known.set(b, { a, detail });
+    return detail;
   };
 }
 
