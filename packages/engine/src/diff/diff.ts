@@ -18,6 +18,7 @@ import { includeEntities } from "./include.ts";
 import { hotName } from "./names.ts";
 import { buildObjectModel, type Entity, entityOf, type ObjectModel } from "./object-model.ts";
 import type { DiffRefusal } from "./refusal.ts";
+import { findStartOnly } from "./start-only.ts";
 
 export { DIFF_REFUSALS, type DiffRefusal, type DiffRefusalCode } from "./refusal.ts";
 
@@ -55,7 +56,7 @@ export interface ChangedFunction {
   readonly parts: readonly FunctionPartSymbol[];
   /** Why it counts as changed, for people: `another size`, `other bytes in parse.cold`. */
   readonly because: string;
-  /** gcc put it among the functions that run once at start: a fix of it comes too late. */
+  /** It runs while the program starts and never again: a fix of it comes too late. */
   readonly onlyAtStart: boolean;
 }
 
@@ -94,6 +95,7 @@ export function diffObjects(beforeElf: ElfFile, afterElf: ElfFile): ObjectDiff {
     if (difference !== undefined) changed.set(twins, difference);
   }
   const graph = remember(() => buildCallGraph(before));
+  const startOnly = remember(() => findStartOnly(before, graph()));
   const callers = findCallers({ after, functions, changed, graph });
   for (const twins of callers.relying) changed.set(twins, "it relies on the registers of a callee");
 
@@ -112,7 +114,10 @@ export function diffObjects(beforeElf: ElfFile, afterElf: ElfFile): ObjectDiff {
     ...checkRelying(callers),
   ];
   return {
-    changed: [...changed].map(([twins, because]) => describeChange(before, twins, because)),
+    changed: [...changed].map(([twins, because]) => ({
+      ...describeChange(before, twins, because),
+      onlyAtStart: startOnly()(twins.before),
+    })),
     ...namesOfNews({ before, after, correlation, included }),
     refusals,
     callersToMatch: callers.toMatch
@@ -165,7 +170,11 @@ function checkRelying({ relying }: CallerFindings): DiffRefusal[] {
     }));
 }
 
-function describeChange(model: ObjectModel, twins: Twins, because: string): ChangedFunction {
+function describeChange(
+  model: ObjectModel,
+  twins: Twins,
+  because: string,
+): Omit<ChangedFunction, "onlyAtStart"> {
   const { before, after } = twins;
   // Aliases give one place several names; the one that both sides have says what is meant.
   const names = new Set(before.symbols.map((symbol) => symbol.name));
@@ -183,7 +192,6 @@ function describeChange(model: ObjectModel, twins: Twins, because: string): Chan
       symbolIndex: symbolIndexOf(part, part.name),
     })),
     because,
-    onlyAtStart: before.section?.name.startsWith(".text.startup") ?? false,
   };
 }
 
