@@ -11,7 +11,7 @@ export interface FixReport {
   readonly verdict: FixVerdict;
   /** In one sentence why it is not, or not only, in a hotpatch. */
   readonly reason?: string;
-  /** The programs and libraries that it concerns; empty where none of its code is compiled. */
+  /** The programs and libraries that it concerns; empty where no unit of them changes. */
   readonly binaries: readonly FixInBinary[];
 }
 
@@ -67,7 +67,7 @@ export function reportFix(
   return { source, cves, verdict, ...(reason !== undefined && { reason }), binaries };
 }
 
-const nothingCompiled = "nothing that is compiled into a program or library changes";
+const nothingCompiled = "no machine code of any program or library that ships changes";
 
 /** The same for one binary, as the manifest of its hotpatch says it. */
 export function manifestFix(

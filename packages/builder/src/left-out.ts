@@ -61,7 +61,12 @@ export function ownersOfRefusal(
   const owners = new Map<number, readonly Obstacle[]>();
   for (const item of refusal.items) {
     for (const index of ownersOf(item, effects, keyOf)) {
-      owners.set(index, [...(owners.get(index) ?? []), obstacleOf(item)]);
+      // A thing of several fixes stands once for each among the items.
+      const known = owners.get(index) ?? [];
+      const isKnown = known.some(
+        ({ code, name, unit }) => code === item.code && name === item.name && unit === item.unit,
+      );
+      if (!isKnown) owners.set(index, [...known, obstacleOf(item)]);
     }
   }
   return owners;

@@ -1,6 +1,6 @@
 /** Builds hotpatches for the programs and libraries of a distribution's package. */
 import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   type BinaryBuild,
   buildForBinary,
@@ -141,7 +141,9 @@ async function buildAll(
       "proof" in binary
         ? await buildForBinary(set, module, { ...about, proof: binary.proof })
         : unproven(set, binary);
-    built.push({ ...found, file: shipped.path, absolute: shipped.absolute, module });
+    // Of several names of one file, the one that it is known by.
+    const file = shipped.names.find((path) => basename(path) === module.name) ?? shipped.path;
+    built.push({ ...found, file, absolute: shipped.absolute, module });
   }
   return built;
 }
