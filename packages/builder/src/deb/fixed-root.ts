@@ -1,6 +1,7 @@
 /** A copy of a built tree with a fix. */
+import { existsSync } from "node:fs";
 import { cp } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { ChangedFile } from "../changed-files.ts";
 import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
 
@@ -16,7 +17,8 @@ export const isPackaging = (path: string): boolean => /^(?:debian|\.pc|\.git)$/.
 
 /**
  * Copies the built tree `root` to `fixedRoot`, with the changed files of `fixedSource` in it,
- * whose unchanged code keeps its line numbers. Objects and packaged files are left out.
+ * whose unchanged code keeps its line numbers. Objects and packaged files are left out; some
+ * packages are compiled in a folder below debian, which is not.
  */
 export async function makeFixedRoot(trees: {
   readonly root: string;
@@ -24,8 +26,11 @@ export async function makeFixedRoot(trees: {
   readonly fixedSource: string;
   readonly changes: readonly ChangedFile[];
 }): Promise<void> {
-  const skipped = join(trees.root, "debian");
-  const filter = (path: string): boolean => path !== skipped && !/\.(?:o|lo|a)$/.test(path);
+  const packaging = join(trees.root, "debian");
+  const isPackaged = (path: string): boolean =>
+    dirname(path) === packaging &&
+    (/^(?:tmp|\.debhelper)$/.test(basename(path)) || existsSync(join(path, "DEBIAN")));
+  const filter = (path: string): boolean => !isPackaged(path) && !/\.(?:o|lo|a)$/.test(path);
   await cp(trees.root, trees.fixedRoot, { ...treeCopyOptions, filter });
   await overlayChanges(trees, trees.fixedSource);
   await restoreLineNumbers(trees);

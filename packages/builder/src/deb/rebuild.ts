@@ -25,6 +25,7 @@ import {
   type PackageRoot,
   rootPath,
 } from "./build-dependencies.ts";
+import { linkCopies } from "./link-copies.ts";
 import { findLinkedFiles, type LinkedFile } from "./linked-files.ts";
 import type { CachedSource } from "./source-package.ts";
 
@@ -157,7 +158,8 @@ async function recordBuild(
   const links = (await inTree(wrapper.readLinkRuns())).filter(isOutputThere);
   progress(`reading what ${commands.length} units are made of`);
   const at = { recordedRoot: root, root, env, buildRoot };
-  return { units: await readAllDependencies(commands, at), makes, links };
+  const units = await readAllDependencies(commands, at);
+  return { units: await linkCopies(units, { root, tree: source.tree }), makes, links };
 }
 
 /**
