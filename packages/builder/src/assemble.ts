@@ -26,6 +26,7 @@ import { findReference } from "./references.ts";
 import { type BuildRefusal, combineRefusals, type RefusalItem } from "./refusals.ts";
 import { addFine } from "./refused-fixes.ts";
 import { settleRefusals } from "./settle-refusals.ts";
+import { shortFunctions } from "./short-functions.ts";
 import { type ModuleUnit, mismatchItem, refuseSource } from "./units-in-module.ts";
 
 /** What a hotpatch's manifest says besides what is found here. */
@@ -74,14 +75,15 @@ export function assembleHotpatch(
   const unpatchable = diffs.flatMap(({ unit, diff }) =>
     diff.refusals.map((refusal) => itemOf(refusal, unit.unit.name)),
   );
+  const short = concerned.flatMap(({ unit, diff }) => shortFunctions(unit, diff, module));
   const unplaced = concerned.flatMap(({ unit, diff }) => checkPlaces(unit, diff));
-  const inTheWay = new Set([...unpatchable, ...unplaced].map(({ unit }) => unit));
+  const inTheWay = new Set([...unpatchable, ...short, ...unplaced].map(({ unit }) => unit));
   const fine = concerned.filter(({ unit }) => !inTheWay.has(unit.unit.name));
   // From here every changed function's original is known byte for byte.
   const linked = linkUnits(fine, module);
   const refused = [
     ...about.refused,
-    ...(unpatchable.length > 0 ? [refuseChange(unpatchable)] : []),
+    ...(unpatchable.length + short.length > 0 ? [refuseChange([...unpatchable, ...short])] : []),
     ...(unplaced.length > 0 ? [refuseSource(unplaced)] : []),
     ...(linked.refused.length > 0 ? [refuseSymbols(linked.refused)] : []),
   ];

@@ -42,6 +42,7 @@ export {
   parseElf,
   parseHotpatch,
   parseRelocations,
+  planEntryJump,
   R_X86_64,
   type Refusal,
   type RefusalReason,
@@ -58,6 +59,7 @@ export {
   sectionByName,
   sectionBytes,
   symbolTable,
+  virtualAddr,
   writeHotpatch,
   writeRelocatable,
 } from "@suture/engine";

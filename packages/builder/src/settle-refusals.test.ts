@@ -82,3 +82,21 @@ test.skipIf(missing.length > 0)("a layout changes without any code", async () =>
   const result = await tree.build({ patch });
   expect(isBuildRefusal(result) && result.refused).toBe("no-change");
 });
+
+test.skipIf(missing.length > 0)("a function has no room for the jump", async () => {
+  tree = createTree({
+    "main.c": `int calls;
+__attribute__((noinline, noclone)) void nothing(void) { __asm__ volatile(""); }
+__attribute__((noinline, noclone)) int one(int value) { calls += value; return calls; }
+int main(int argc, char **argv) { nothing(); return one(argc) == 0; }
+`,
+    Makefile: `server: main.c
+\tgcc -Os -fcf-protection=none -Wl,--build-id -o $@ main.c
+`,
+  });
+  const patch = tree.writePatch({
+    "main.c": (text) => text.replace('__asm__ volatile("");', "calls++;"),
+  });
+  tree.run("make", "-B");
+  expect(codesOf(await tree.build({ patch }))).toContain("function-too-short nothing");
+});

@@ -42,6 +42,7 @@ export { parseRelocations, R_X86_64, relocationsOf } from "./elf/relocation.ts";
 export { type ElfSymbol, symbolTable } from "./elf/symbol.ts";
 export { type RelocatableObject, writeRelocatable } from "./elf/write.ts";
 export * from "./livepatch/engine.ts";
+export { planEntryJump } from "./livepatch/entry-jump.ts";
 export { type Hotpatch, parseHotpatch } from "./livepatch/hotpatch.ts";
 export * from "./livepatch/patch-description.ts";
 export { DIGEST_SECTION, DIGEST_SIZE, sealHotpatch } from "./livepatch/seal.ts";
