@@ -9,14 +9,13 @@
  * With -fdebug-types-section each type may have a section of its own name (.debug_info, or
  * .debug_types before DWARF 5), so there are lists of them.
  */
-import { inflateSync } from "node:zlib";
 import { FormatError } from "../bytes/format-error.ts";
 import { createReader } from "../bytes/reader.ts";
-import { SHF, SHT } from "../elf/constants.ts";
-import { type ElfFile, hasFlag, type Section, sectionBytes } from "../elf/file.ts";
+import { readSection } from "../elf/compression.ts";
+import { SHT } from "../elf/constants.ts";
+import { type ElfFile, type Section, sectionBytes } from "../elf/file.ts";
 import { R_X86_64 } from "../elf/relocation.ts";
 import { type ElfSymbol, symbolTable } from "../elf/symbol.ts";
-import { DEBUG_SECTION_SIZE_MAX } from "./limits.ts";
 
 export interface DebugSections {
   /** All .debug_info and .debug_types sections, in file order. */
@@ -36,8 +35,8 @@ export interface InfoSection {
 /**
  * Reads an object's debug sections; the lists are empty where it has none.
  *
- * Throws FormatError for relocations outside of their section, and for compression other than
- * zlib's.
+ * Throws FormatError for relocations outside of their section, and for compressed sections that
+ * cannot be read.
  */
 export function readDebugSections(elf: ElfFile): DebugSections {
   const symbols = symbolTable(elf);
@@ -75,7 +74,7 @@ function relocated(
     tables,
   }: { readonly symbols: readonly ElfSymbol[]; readonly tables: readonly Section[] },
 ): Uint8Array {
-  const plain = uncompressed(elf, section);
+  const plain = readSection(elf, section);
   if (tables.length === 0) return plain;
   const bytes = Uint8Array.from(plain);
   const view = new DataView(bytes.buffer);
@@ -106,24 +105,4 @@ function relocated(
 function fieldSize(type: number): number {
   if (type === R_X86_64.R_X86_64_64) return 8;
   return type === R_X86_64.R_X86_64_32 || type === R_X86_64.R_X86_64_32S ? 4 : 0;
-}
-
-/** Undoes SHF_COMPRESSED (gABI "Compression Header"): a header of 24 bytes and a zlib stream. */
-function uncompressed(elf: ElfFile, section: Section): Uint8Array {
-  const bytes = sectionBytes(elf, section);
-  if (!hasFlag(section.sh_flags, SHF.SHF_COMPRESSED)) return bytes;
-  const what = `section ${section.name}`;
-  const reader = createReader(bytes, what);
-  const problem = (expected: string, found: string): FormatError =>
-    new FormatError({ what, offset: 0, expected, found });
-  if (reader.u32(0) !== 1) throw problem("zlib compression", `type ${reader.u32(0)}`);
-  const size = reader.u64(8);
-  if (size > DEBUG_SECTION_SIZE_MAX) {
-    throw problem(`at most ${DEBUG_SECTION_SIZE_MAX} bytes`, `${size}`);
-  }
-  try {
-    return inflateSync(bytes.subarray(24), { maxOutputLength: Math.max(1, size) });
-  } catch (cause) {
-    throw problem("a zlib stream", cause instanceof Error ? cause.message : "another");
-  }
 }

@@ -20,6 +20,3 @@ export const ENTRY_DEPTH_MAX = 4096;
 
 /** Bytes of names in one object's debug information, equal ones counted once. */
 export const NAME_BYTES_MAX = 256 * 1024 * 1024;
-
-/** A debug section after decompression. */
-export const DEBUG_SECTION_SIZE_MAX = 1024 * 1024 * 1024;
