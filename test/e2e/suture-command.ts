@@ -22,7 +22,7 @@ export function runSuture(
 ): Promise<CommandResult> {
   const begin = performance.now();
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args, "--json"], {
+    const child = spawn(process.execPath, ["--single-threaded", MAIN, ...args, "--json"], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
       ...(options.signal && { signal: options.signal }),

@@ -7,7 +7,7 @@ import type { Hotpatch } from "./hotpatch.ts";
 import { ATTEMPT_TIMEOUT_MS } from "./limits.ts";
 import { planApply } from "./plan.ts";
 import { type RecoverReport, recoverTarget, undoInTarget } from "./recover.ts";
-import { rehearse } from "./rehearse.ts";
+import { rehearse, withPractice } from "./rehearse.ts";
 import { type RevertReport, revertInTarget } from "./revert.ts";
 import { StackReader } from "./safety.ts";
 import { type AppliedHotpatch, listProcesses, type ProcessSummary, readStatus } from "./status.ts";
@@ -70,19 +70,17 @@ export function openEngine(options: EngineOptions = {}): Engine {
   const context: Context = {
     libc,
     stack: new StackReader(libc),
+    practise: () => {},
     faultPoint: options.faultPoint ?? (() => {}),
     lockFolder: options.lockFolder ?? "/run/suture/lock",
   };
   const kernel = { knowsMfdExec: kernelKnowsMfdExec(release()) };
   let rehearsed = false;
-  const rehearseOnce = (): void => {
+  const prepared = <T>(work: (context: Context) => T): T => {
     if (!rehearsed) rehearse(context);
     rehearsed = true;
+    return withPractice(context, work);
   };
-  const revert = (pid: number, id: string, operation: OperationOptions) =>
-    withTarget(context, pid, (target) =>
-      revertInTarget(context, target, id, settings(operation, pid)),
-    );
   const recover = (pid: number) =>
     withTarget(context, pid, (target) => recoverTarget(context, target, settings({}, pid)));
   /** Memory that could not be freed at once, or what a killed command left. */
@@ -113,14 +111,15 @@ export function openEngine(options: EngineOptions = {}): Engine {
         };
       }),
     apply: (pids, hotpatch, operation = {}) => {
-      rehearseOnce();
       const reports: ApplyReport[] = [];
       const keepSuperseded = pids.length > 1;
       for (const pid of pids) {
         recoverUnfinished(pid);
         const options = { ...kernel, ...settings(operation, pid), keepSuperseded };
-        const report = withTarget(context, pid, (target) =>
-          applyToTarget(context, target, hotpatch, options),
+        const report = prepared((practised) =>
+          withTarget(practised, pid, (target) =>
+            applyToTarget(practised, target, hotpatch, options),
+          ),
         );
         if (isRefusal(report)) return { ...report, pid, stillApplied: undoAll(reports, operation) };
         reports.push(report);
@@ -130,11 +129,14 @@ export function openEngine(options: EngineOptions = {}): Engine {
       return reports;
     },
     revert: (pids, id, operation = {}) => {
-      rehearseOnce();
       const reports: RevertReport[] = [];
       for (const pid of pids) {
         recoverUnfinished(pid);
-        const report = revert(pid, id, operation);
+        const report = prepared((practised) =>
+          withTarget(practised, pid, (target) =>
+            revertInTarget(practised, target, id, settings(operation, pid)),
+          ),
+        );
         if (isRefusal(report)) return { ...report, pid };
         reports.push(report);
       }

@@ -45,7 +45,8 @@ export class FrameInjection implements InjectionMethod {
     this.#frames = new SignalFrames(request.calls, request.name, gadgets);
   }
 
-  prepare({ tid, registers }: Thread, goOn: ReturnPoint): Destination | undefined {
+  prepare(thread: Thread, goOn: ReturnPoint): Destination | undefined {
+    const { tid, registers } = thread;
     const frames = this.#frames;
     if (goOn.keepsRestartBlock) return undefined;
     if (!this.#stacks.hasRoom(registers, frames.sizeMax)) return undefined;
@@ -56,6 +57,7 @@ export class FrameInjection implements InjectionMethod {
     const placed = frames.complete(registers, goOn, size);
     if (placed === undefined) return undefined;
     if (!this.#memory.writeArea(placed.start, frames.address, placed.size)) return undefined;
+    thread.callFrames = { start: placed.start, end: virtualAddr(placed.start + placed.size) };
     return { rip: this.#gadgets.sigreturn, rsp: placed.start };
   }
 }

@@ -21,12 +21,11 @@ import { type Context, describe, readMappings, type Target } from "./target.ts";
 import { ThreadStacks } from "./thread-stacks.ts";
 
 const PAGE_SIZE = 4096;
-const ROUNDS_MAX = 20;
 /** Threads that are tried in one round and one way. */
 const THREADS_MAX = 16;
 const CALLS_MAX = 12;
 /** Fewer where they keep a thread from its work. */
-const BUSY_CALLS_MAX = 4;
+const BUSY_CALLS_MAX = 2;
 const PAUSE_MICROSECONDS = 20;
 /** More than some calls take. */
 const CALLS_MICROSECONDS = 200;
@@ -100,7 +99,8 @@ interface Sent {
 /** Sends the first thread that can be used, by signal frames if any can be used so. */
 function sendSome(request: InjectionRequest, calls: readonly InjectedCall[]): Sent | Refusal {
   const { stop, context } = request;
-  for (let round = 0; round < ROUNDS_MAX; round++) {
+  const until = performance.now() + INJECTED_CALL_MS;
+  while (performance.now() < until) {
     stop.sortByActivity();
     const sent = sendByFrames(request, calls) ?? sendByCode(request, calls);
     if (sent !== undefined) return sent;
@@ -119,7 +119,7 @@ function sendByFrames(request: InjectionRequest, calls: readonly InjectedCall[])
   const threads = byActivity(stop.threads).filter(
     ({ busy, tid }) => busy || !waitsForDuration(stop.pid, tid),
   );
-  return sendFirst(stop, threads, calls, (some) => {
+  return sendFirst(request, threads, calls, (some) => {
     return new FrameInjection(process, gadgets, { calls: some, name });
   });
 }
@@ -128,14 +128,16 @@ function sendByCode(request: InjectionRequest, calls: readonly InjectedCall[]): 
   const { target, stop, means, name } = request;
   const { room } = means;
   if (room === undefined) return undefined;
-  return sendFirst(stop, byActivity(stop.threads), calls, (some) => {
+  const sent = sendFirst(request, byActivity(stop.threads), calls, (some) => {
     const usable = some.filter((call) => !dropsRoom(call, room));
     return new CodeInjection(target.memory, room, { calls: usable, name });
   });
+  if (sent === undefined) target.memory.write(room.address, new Uint8Array(room.size));
+  return sent;
 }
 
 function sendFirst(
-  stop: ThreadStop,
+  { stop, context: { practise } }: InjectionRequest,
   threads: readonly Thread[],
   calls: readonly InjectedCall[],
   methodFor: (calls: readonly InjectedCall[]) => InjectionMethod,
@@ -143,6 +145,7 @@ function sendFirst(
   for (const thread of threads.slice(0, THREADS_MAX)) {
     const some = calls.slice(0, thread.busy ? BUSY_CALLS_MAX : CALLS_MAX);
     const method = methodFor(some);
+    if (thread.busy) practise();
     if (sendThread(stop, thread, method)) return { thread, method, count: some.length };
   }
   return undefined;
@@ -169,34 +172,20 @@ function awaitEffect(request: InjectionRequest, thread: Thread): Refusal | undef
   return undefined;
 }
 
-/**
- * Stops the thread, sends it, lets it go. False where it must not be used.
- *
- * A thread at work is stopped twice: all that happens the first time, short of sending it, is in the
- * processor's caches the second time, which is what the process notices.
- */
+/** Stops the thread, sends it, lets it go. False where it must not be used. */
 export function sendThread(stop: ThreadStop, thread: Thread, method: InjectionMethod): boolean {
-  if (thread.busy && !stopForCall(stop, thread, method, "try")) return false;
-  return stopForCall(stop, thread, method, "send");
-}
-
-function stopForCall(
-  stop: ThreadStop,
-  thread: Thread,
-  method: InjectionMethod,
-  purpose: "try" | "send",
-): boolean {
   if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
   const { registers, tid } = thread;
   const goOn = returnPoint(registers);
   const usable =
     goOn !== undefined &&
+    !isAmongFrames(thread) &&
     thread.signal === 0 &&
     !stop.signals.hasDeliverableSignal(tid) &&
     !stop.signals.isInRestartableSequence(tid);
   const to = usable ? method.prepare(thread, goOn) : undefined;
   let done = to !== undefined;
-  if (usable && to !== undefined && purpose === "send") {
+  if (usable && to !== undefined) {
     thread.lastPlace = { pc: registers.rip, stackPointer: registers.rsp };
     const before = registers.copy();
     redirect(registers, to);
@@ -214,6 +203,10 @@ function stopForCall(
   stop.resume();
   return done;
 }
+
+/** Calls that it was sent to before come first, in their order. */
+const isAmongFrames = ({ callFrames, registers: { rsp } }: Thread): boolean =>
+  callFrames !== undefined && callFrames.start <= rsp && rsp < callFrames.end;
 
 const byActivity = (threads: readonly Thread[]): Thread[] =>
   [...threads.filter((thread) => !thread.busy), ...threads.filter((thread) => thread.busy)].filter(

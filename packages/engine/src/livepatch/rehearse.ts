@@ -19,10 +19,10 @@ import { isRefusal } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
 import { findGadgets } from "./gadgets.ts";
 import { sendThread } from "./injection.ts";
-import { FrameInjection } from "./injection-method.ts";
+import { FrameInjection, type InjectionMethod } from "./injection-method.ts";
 import { EntryWriter } from "./jumps.ts";
 import type { ReadMemory } from "./loaded-module.ts";
-import { readProcessImage } from "./locate.ts";
+import { type ProcessImage, readProcessImage } from "./locate.ts";
 import { StackCheck } from "./safety.ts";
 import { switchEntries } from "./switch-entries.ts";
 import type { Context } from "./target.ts";
@@ -31,32 +31,82 @@ import { unwindModules } from "./unwind-modules.ts";
 
 /** Enough for the optimising compiler to take over the loops of the stop. */
 const STOPS = 400;
+const PRACTICE_ROUNDS = 3;
 /** Some 200 KiB, more than a stop allocates. */
 const YOUNG_PAGES = 50;
 const YOUNG_PAGE_WORDS = 500;
 const CHILD_READY_MS = 1000;
 
 /** Waits for input; copies zeros to nowhere: one that sleeps, one that works. */
-const CHILDREN = [
-  { args: [], state: "S" },
-  { args: ["/dev/zero"], state: "R" },
-];
+const CHILDREN = {
+  asleep: { args: [], state: "S" },
+  atWork: { args: ["/dev/zero"], state: "R" },
+} as const;
+
+/** A child of ours that is traced. */
+interface Child {
+  readonly memory: ProcessMemory;
+  readonly stop: ThreadStop;
+  readonly image: ProcessImage;
+  readonly read: ReadMemory;
+}
 
 /** Runs the stop on children of ours. Where there are none to be had, the stop is just slower. */
 export function rehearse(context: Context): void {
-  for (const { args, state } of CHILDREN) {
-    const child = spawn("cat", args, { stdio: ["pipe", "ignore", "ignore"] });
-    child.on("error", () => {}); // No such program: then there is no process id either.
-    if (child.pid === undefined) return;
-    try {
-      awaitState(context, child.pid, state);
-      rehearseOn({ ...context, faultPoint: () => {} }, child.pid);
-    } finally {
-      child.kill("SIGKILL");
-      child.unref();
-    }
+  const quiet = { ...context, faultPoint: () => {} };
+  withChild(context, "asleep", (child) => rehearseOn(quiet, child));
+  withChild(context, "atWork", (child) => rehearseOn(quiet, child));
+}
+
+/**
+ * Runs `work` with a child on which an injected call can be practised: right before a thread at work
+ * is stopped for one. What was used a moment ago is in the processor's caches; without it such a stop
+ * took twice as long.
+ */
+export function withPractice<T>(context: Context, work: (context: Context) => T): T {
+  return withChild(context, "asleep", (child) => {
+    const method = child && injectionInto(context, child);
+    const thread = child?.stop.threads[0];
+    if (child === undefined || method === undefined || thread === undefined) return work(context);
+    const practise = (): void => {
+      for (let round = 0; round < PRACTICE_ROUNDS; round++) sendThread(child.stop, thread, method);
+    };
+    return work({ ...context, practise });
+  });
+}
+
+function withChild<T>(
+  context: Context,
+  kind: keyof typeof CHILDREN,
+  work: (child: Child | undefined) => T,
+): T {
+  const { args, state } = CHILDREN[kind];
+  const process = spawn("cat", args, { stdio: ["pipe", "ignore", "ignore"] });
+  process.on("error", () => {}); // No such program: then there is no process id either.
+  const { pid } = process;
+  if (pid === undefined) return work(undefined);
+  let memory: ProcessMemory | undefined;
+  let stop: ThreadStop | undefined;
+  try {
+    awaitState(context, pid, state);
+    memory = new ProcessMemory(context.libc, pid);
+    stop = new ThreadStop(context.libc, pid, { suspendSeccomp: false });
+    const read = readerOf(memory);
+    const image = readProcessImage(pid, read);
+    if (isRefusal(image) || stop.seize().outcome !== "seized") return work(undefined);
+    return work({ memory, stop, image, read });
+  } finally {
+    stop?.release();
+    memory?.close();
+    process.kill("SIGKILL");
+    process.unref();
   }
 }
+
+const readerOf =
+  (memory: ProcessMemory): ReadMemory =>
+  (address, size) =>
+    memory.read(address, size);
 
 /**
  * Empties the young generation now, so that no collection falls into the stop. Not the whole heap:
@@ -83,52 +133,51 @@ function awaitState(context: Context, pid: number, state: string): void {
   }
 }
 
-function rehearseOn(context: Context, pid: number): void {
-  const memory = new ProcessMemory(context.libc, pid);
-  const stop = new ThreadStop(context.libc, pid, { suspendSeccomp: false });
-  try {
-    const read: ReadMemory = (address, size) => memory.read(address, size);
-    const image = readProcessImage(pid, read);
-    const code = isRefusal(image) ? undefined : image.mappings.find((entry) => entry.executable);
-    if (isRefusal(image) || code === undefined || stop.seize().outcome !== "seized") return;
-    const bytes = read(code.start, 5);
-    if (bytes === undefined) return;
-    const writer = new EntryWriter(memory, [{ address: code.start, bytes }]);
-    const check = new StackCheck({
-      stack: context.stack,
-      pid,
-      unwinder: createUnwinder(unwindModules(image, [], read)),
-      ranges: [{ name: "nothing", start: code.start, end: virtualAddr(code.start + 1) }],
-      mappings: image.mappings,
-    });
-    const request = {
-      context,
-      stop,
-      check,
-      writer,
-      undo: writer,
-      timeoutMs: 0,
-      keepCaller: true,
-      process: "",
-    };
-    for (let round = 0; round < STOPS; round++) {
-      switchEntries(request);
-      stop.seize();
-      readAroundStack(context, stop);
-    }
-    const gadgets = findGadgets(image, read);
-    const thread = stop.threads[0];
-    if (gadgets === undefined || thread === undefined) return;
-    // Calls without effect, of each shape: with and without the name, many and few arguments.
-    const close: InjectedCall = { number: SYSCALL.close, args: [0xffff_ffff] };
-    const madvise: InjectedCall = { number: SYSCALL.madvise, args: [0, 0, 0] };
-    const create: InjectedCall = { number: SYSCALL.memfd_create, args: ["name", 0xffff_ffff] };
-    const calls = [create, madvise, close, close];
-    const process = { libc: context.libc, memory, stacks: new ThreadStacks(image.mappings) };
-    const method = new FrameInjection(process, gadgets, { calls, name: "" });
-    for (let round = 0; round < STOPS; round++) sendThread(stop, thread, method);
-  } finally {
-    stop.release();
-    memory.close();
+function rehearseOn(context: Context, child: Child | undefined): void {
+  if (child === undefined) return;
+  const { memory, stop, image, read } = child;
+  const code = image.mappings.find((entry) => entry.executable);
+  const bytes = code && read(code.start, 5);
+  if (code === undefined || bytes === undefined) return;
+  const writer = new EntryWriter(memory, [{ address: code.start, bytes }]);
+  const check = new StackCheck({
+    stack: context.stack,
+    pid: stop.pid,
+    unwinder: createUnwinder(unwindModules(image, [], read)),
+    ranges: [{ name: "nothing", start: code.start, end: virtualAddr(code.start + 1) }],
+    mappings: image.mappings,
+  });
+  const request = {
+    context,
+    stop,
+    check,
+    writer,
+    undo: writer,
+    timeoutMs: 0,
+    keepCaller: true,
+    process: "",
+  };
+  for (let round = 0; round < STOPS; round++) {
+    switchEntries(request);
+    stop.seize();
+    readAroundStack(context, stop);
   }
+  const method = injectionInto(context, child);
+  const thread = stop.threads[0];
+  if (method === undefined || thread === undefined) return;
+  for (let round = 0; round < STOPS; round++) sendThread(stop, thread, method);
+}
+
+/** Calls without effect, of each shape: with and without the name, many and few arguments. */
+function injectionInto(
+  { libc }: Context,
+  { memory, image, read }: Child,
+): InjectionMethod | undefined {
+  const close: InjectedCall = { number: SYSCALL.close, args: [0xffff_ffff] };
+  const madvise: InjectedCall = { number: SYSCALL.madvise, args: [0, 0, 0] };
+  const create: InjectedCall = { number: SYSCALL.memfd_create, args: ["name", 0xffff_ffff] };
+  const calls = [create, madvise, close, close];
+  const gadgets = findGadgets(image, read);
+  const process = { libc, memory, stacks: new ThreadStacks(image.mappings) };
+  return gadgets && new FrameInjection(process, gadgets, { calls, name: "" });
 }

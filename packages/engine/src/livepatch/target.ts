@@ -33,6 +33,8 @@ export interface Context {
   /** Called at each step; tests end the program there. */
   readonly faultPoint: (name: string) => void;
   readonly stack: StackReader;
+  /** What is about to be done to a thread, done to a child of ours (rehearse.ts). */
+  readonly practise: () => void;
   /** A folder for locks, on a file system that is empty after a restart of the machine. */
   readonly lockFolder: string;
 }

@@ -32,7 +32,13 @@ import {
 } from "./libc.ts";
 import { RegisterPool } from "./registers.ts";
 import { SignalState } from "./signal-state.ts";
-import type { SeizeOutcome, StopOutcome, Thread, ThreadCheck } from "./thread.ts";
+import {
+  createThread,
+  type SeizeOutcome,
+  type StopOutcome,
+  type Thread,
+  type ThreadCheck,
+} from "./thread.ts";
 import { listThreads, readThreadState } from "./thread-files.ts";
 
 const SIGTRAP = 5;
@@ -346,18 +352,7 @@ export class ThreadStop {
     const result = this.#libc.ptrace(PTRACE.PTRACE_SEIZE, tid, 0, options);
     const state = result === 0 ? "R" : readThreadState(this.pid, tid);
     if (result < 0 && state !== undefined && state !== "Z" && state !== "X") return -result;
-    const thread: Thread = {
-      tid,
-      registers: this.#registers.next(),
-      state: result === 0 ? "running" : "gone",
-      busy: true,
-      signal: 0,
-      lastPlace: undefined,
-      groupStop: false,
-      examined: false,
-      mended: false,
-      restartAt: undefined,
-    };
+    const thread = createThread(tid, this.#registers.next(), result === 0 ? "running" : "gone");
     if (state === undefined) return 0;
     this.#known.set(tid, thread);
     this.threads.push(thread);

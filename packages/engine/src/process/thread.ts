@@ -18,9 +18,30 @@ export interface Thread {
   examined: boolean;
   /** True when an interrupted system call will be executed again. */
   mended: boolean;
+  /** The frames of injected calls that it was last sent to. */
+  callFrames: { readonly start: VirtualAddr; readonly end: VirtualAddr } | undefined;
   /** Where it has to execute a system call again, until it is seen to have done so. */
   restartAt: VirtualAddr | undefined;
 }
+
+/** A thread of which nothing is known yet. */
+export const createThread = (
+  tid: number,
+  registers: RegisterView,
+  state: "running" | "gone",
+): Thread => ({
+  tid,
+  registers,
+  state,
+  busy: true,
+  signal: 0,
+  lastPlace: undefined,
+  groupStop: false,
+  examined: false,
+  mended: false,
+  callFrames: undefined,
+  restartAt: undefined,
+});
 
 export type StopOutcome =
   | { readonly outcome: "stopped" }
