@@ -2,10 +2,10 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { applyPatch } from "../../packages/builder/src/apply-patch.ts";
-import { type ChangedFile, compareTrees } from "../../packages/builder/src/changed-files.ts";
-import type { UnitDependencies } from "../../packages/builder/src/changed-units.ts";
-import { compileBoth } from "../../packages/builder/src/compare-trees.ts";
+import { compareTrees } from "../../packages/builder/src/changed-files.ts";
 import { compilerVersion } from "../../packages/builder/src/compile-unit.ts";
+import { unitsThatShip } from "../../packages/builder/src/deb/choose-module.ts";
+import { compileComparable } from "../../packages/builder/src/deb/fix-set.ts";
 import {
   isPackaging,
   makeFixedRoot,
@@ -83,7 +83,8 @@ async function build(
   const opened = await openBinaries(walk);
   if (isBuildRefusal(opened)) return { binaries: [], refusal: opened };
   const units = unitsThatShip(rebuild.units, opened);
-  const compiled = await compileBoth({ ...rebuild, units, fixedRoot, changes, scratch }, progress);
+  const trees = { ...rebuild, units, fixedRoot, changes, scratch };
+  const compiled = await compileComparable(trees, source.tree, progress);
   if (isBuildRefusal(compiled)) return { binaries: [], refusal: compiled };
   progress("finding the units in what ships");
   const about = await aboutRow(row, walk, patches);
@@ -95,10 +96,6 @@ async function build(
   }
   return { binaries };
 }
-
-/** Files of generators (yacc, lex ...) in a fix, whose output was not made again. */
-export const generatorsIn = (changes: readonly ChangedFile[]): readonly string[] =>
-  changes.flatMap(({ path }) => (/\.(?:y|yy|l|ll|rl|re|gperf)$/.test(path) ? [path] : []));
 
 type RowAbout = Parameters<typeof outcomeForModule>[2];
 
@@ -141,19 +138,6 @@ async function openBinaries(walk: Walk): Promise<readonly OpenedBinary[] | Build
     opened.push({ path, file, module });
   }
   return opened;
-}
-
-/** Units of tests and examples need not be compiled: no file that ships has their source's name. */
-function unitsThatShip(
-  units: readonly UnitDependencies[],
-  opened: readonly OpenedBinary[],
-): readonly UnitDependencies[] {
-  if (opened.some(({ module }) => !module.symbols.complete)) return units;
-  return units.filter(
-    ({ command: { file, language } }) =>
-      language === "assembly" ||
-      opened.some(({ module }) => module.symbols.files.has(basename(file))),
-  );
 }
 
 async function save(

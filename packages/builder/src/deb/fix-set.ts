@@ -16,6 +16,7 @@ import type { UnitDependencies } from "../changed-units.ts";
 import { type CompiledFix, compileBoth, type TreePair } from "../compare-trees.ts";
 import { type FixStep, readStep } from "../fix-effects.ts";
 import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
+import { findGeneratedUnits } from "../generated-sources.ts";
 import type { PatchFile } from "../patch-file.ts";
 import { type BuildRefusal, isBuildRefusal } from "../refusals.ts";
 import type { Progress } from "../request.ts";
@@ -86,7 +87,7 @@ export async function makeFixSet(
 
 /** Compiles what differs between what runs and a source with fixes. */
 async function compileTree(
-  { rebuild, units, scratch, objectFolder: folder }: FixSetRequest,
+  { rebuild, units, scratch, objectFolder: folder, from: original }: FixSetRequest,
   fixed: {
     readonly to: string;
     readonly changes: readonly ChangedFile[];
@@ -98,7 +99,28 @@ async function compileTree(
   const fixedRoot = join(scratch, fixed.name);
   await makeFixedRoot({ root: rebuild.root, fixedRoot, fixedSource: fixed.to, changes });
   const objectCache = { folder, fixDigest: await digestChanges(changes, fixed.to) };
-  return compileBoth({ ...rebuild, units, fixedRoot, changes, scratch, objectCache }, progress);
+  const trees = { ...rebuild, units, fixedRoot, changes, scratch, objectCache };
+  return compileComparable(trees, original, progress);
+}
+
+/** Compiles all units but those that the build makes from changed files, which are refused. */
+export async function compileComparable(
+  trees: TreePair,
+  original: string,
+  progress: Progress,
+): Promise<CompiledFix | BuildRefusal> {
+  const { root } = trees;
+  const generated = await findGeneratedUnits(trees.units, trees.changes, { root, original });
+  const left = new Set(generated.units.map(({ command }) => command));
+  const units = trees.units.filter(({ command }) => !left.has(command));
+  const compiled = await compileBoth({ ...trees, units }, progress);
+  if (left.size === 0) return compiled;
+  const { selected, compiled: pairs, refused } = isBuildRefusal(compiled) ? nothing : compiled;
+  return {
+    selected: [...selected, ...generated.units],
+    compiled: pairs,
+    refused: [...refused, ...generated.refused],
+  };
 }
 
 /** Each patch compiled by itself; undefined where they do not end in the fixed source. */
@@ -146,7 +168,7 @@ async function compileSteps(
       scratch,
       objectCache,
     };
-    const compiled = await compileBoth(trees, progress);
+    const compiled = await compileComparable(trees, request.from, progress);
     const found = isBuildRefusal(compiled) ? nothing : compiled;
     steps.push(readStep([patch], found));
     units = withAddedFiles(units, { found, changes, root: rebuild.root });
