@@ -93,7 +93,7 @@ test("makes that clean, install, test or only look are not repeated", () => {
   const kept = makesToRepeat([
     ...[make("-j2", "distclean"), make("-Rrnpsf", "debian/rules", "debhelper-fail-me")],
     ...[make("-j2", "V=1"), make("-j2", "V=1"), make("-C", "contrib", "all")],
-    ...[make("-j2", "install", "DESTDIR=/x"), make("check"), make("-f", "conftest.make")],
+    ...[make("-j2", "install", "DESTDIR=/x"), make("check"), make("-f", "-"), make("-f", "none")],
   ]);
   expect(kept.map(({ argv }) => argv.slice(1).join(" "))).toEqual(["-j2 V=1", "-C contrib all"]);
 });

@@ -61,8 +61,13 @@ export function makesToRepeat(makes: readonly MakeRun[]): readonly MakeRun[] {
   for (const make of makes) {
     const words = make.argv.slice(1);
     if (
-      words.some((word) => otherGoal.test(word) || /conftest|^-[bBdeikmrRsStw]*[npqv]/.test(word))
+      words.some(
+        (word) => otherGoal.test(word) || /^conf(?:test|mf)|^-[bBdeikmrRsStw]*[npqv]/.test(word),
+      )
     )
+      continue;
+    const file = words[words.indexOf("-f") + 1] ?? "";
+    if (words.includes("-f") && (file === "-" || !existsSync(resolve(make.directory, file))))
       continue;
     if (existsSync(make.directory)) distinct.set(JSON.stringify([make.directory, words]), make);
   }
