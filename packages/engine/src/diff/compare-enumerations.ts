@@ -36,30 +36,35 @@ export function compareEnumerations(
   after: Enumerations,
 ): readonly EnumeratorChange[] {
   return [...before].flatMap(([scope, enumerations]) => {
-    const others = after.get(scope) ?? [];
-    const values = new Map(others.flatMap((other) => valuesOf(other)));
-    return enumerations.flatMap((enumeration) => compareOne(enumeration, { others, values }));
+    const byName = new Map<string, Values[]>();
+    for (const values of (after.get(scope) ?? []).map(valuesOf)) {
+      for (const name of values.keys()) byName.set(name, [...(byName.get(name) ?? []), values]);
+    }
+    return enumerations.flatMap((enumeration) => compareOne(enumeration, byName));
   });
 }
 
-interface After {
-  readonly others: readonly DebugEntry[];
-  readonly values: ReadonlyMap<string, DebugNumber>;
+/** The numbers of an enumeration by their names. */
+type Values = ReadonlyMap<string, DebugNumber>;
+
+function compareOne(
+  before: DebugEntry,
+  byName: ReadonlyMap<string, readonly Values[]>,
+): readonly EnumeratorChange[] {
+  const old = valuesOf(before);
+  if (nameOf(before) === undefined && old.size === 1) return [];
+  // Blocks of one function may each have enumerations with the same names.
+  const twins = new Set([...old.keys()].flatMap((name) => byName.get(name) ?? []));
+  const changes = [...twins].map((twin) => changesBetween(before, old, twin));
+  return changes.some(({ length }) => length === 0) ? [] : (changes[0] ?? []);
 }
 
-function compareOne(before: DebugEntry, { others, values }: After): readonly EnumeratorChange[] {
-  const old = valuesOf(before);
-  const oldNames = new Set(old.map(([name]) => name));
-  const twin = others.find((other) => valuesOf(other).some(([name]) => oldNames.has(name)));
-  if (twin === undefined) return [];
-  if (nameOf(before) === undefined && old.length === 1) return [];
+function changesBetween(before: DebugEntry, old: Values, young: Values): EnumeratorChange[] {
   const newByValue = new Map(
-    valuesOf(twin)
-      .filter(([name]) => !oldNames.has(name))
-      .map(([name, value]) => [value, name]),
+    [...young].filter(([name]) => !old.has(name)).map(([name, value]) => [value, name]),
   );
-  return old.flatMap(([name, value]) => {
-    const number = values.get(name);
+  return [...old].flatMap(([name, value]) => {
+    const number = young.get(name);
     if (number === value) return [];
     if (number !== undefined) {
       if (isSentinel(old, { name, value }) && number > value) return [];
@@ -71,11 +76,13 @@ function compareOne(before: DebugEntry, { others, values }: After): readonly Enu
   });
 }
 
-const valuesOf = (enumeration: DebugEntry): readonly (readonly [string, DebugNumber])[] =>
-  enumeration.children.flatMap(({ tag, name, constValue }) =>
-    tag === DW_TAG.DW_TAG_enumerator && name !== undefined && constValue !== undefined
-      ? [[name, constValue] as const]
-      : [],
+const valuesOf = (enumeration: DebugEntry): Values =>
+  new Map(
+    enumeration.children.flatMap(({ tag, name, constValue }) =>
+      tag === DW_TAG.DW_TAG_enumerator && name !== undefined && constValue !== undefined
+        ? [[name, constValue] as const]
+        : [],
+    ),
   );
 
 /** The words that names of a count of enumerators end or begin with. */
@@ -83,10 +90,10 @@ const SENTINEL =
   /(^|_)(last|max|count|num|number|end|size|total|len|length|limit|sentinel|top|final|lastentry|maximum)(_|$)|^n[A-Z_]|(Last|Max|Count|Num|End|LAST|MAX|COUNT|END)$/i;
 
 function isSentinel(
-  values: readonly (readonly [string, DebugNumber])[],
+  values: Values,
   { name, value }: { readonly name: string; readonly value: DebugNumber },
 ): boolean {
-  return SENTINEL.test(name) && values.every(([, other]) => other <= value);
+  return SENTINEL.test(name) && [...values.values()].every((other) => other <= value);
 }
 
 function change(before: DebugEntry, enumerator: string, detail: string): EnumeratorChange {

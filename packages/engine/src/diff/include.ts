@@ -56,10 +56,14 @@ function mustCome(
   if (twins.length === 0) return true;
   if (!isStaticConstant(target)) return false;
   return (
-    !twins.every((twin) => comparison.sameContent(twin, target)) ||
+    !twins.every((twin) => comparison.sameContent(twin, target) && isAligned(twin, target)) ||
     target.references.some((reference) => {
       const { kind } = entityOf(after, reference.target);
       return kind === "function" && reference.addend !== 0 && included.has(reference.target);
     })
   );
 }
+
+/** New code may load the constant with an instruction that wants its alignment. */
+const isAligned = (twin: Entity, target: Entity): boolean =>
+  (twin.section?.sh_addralign ?? 1) >= (target.section?.sh_addralign ?? 1);
