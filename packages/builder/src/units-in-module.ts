@@ -8,7 +8,7 @@
  */
 import { basename } from "node:path";
 import type { CompiledUnit } from "./compare-trees.ts";
-import { diffObjects, formatAddress } from "./engine.ts";
+import { diffObjects, formatAddress, SHN, STB, STT } from "./engine.ts";
 import type { Module } from "./module-symbols.ts";
 import { type PlacedUnit, placeUnit } from "./place-unit.ts";
 import type { BuildRefusal, RefusalItem } from "./refusals.ts";
@@ -41,15 +41,34 @@ export function unitsInModule(units: readonly CompiledUnit[], module: Module): U
   const found = new Set(
     all.filter(({ placed }) => placed.functions.size > 0).map(({ unit }) => sourceOf(unit.name)),
   );
-  const others = all.filter(({ unit }) => !found.has(sourceOf(unit.name)));
+  const without = all.filter(({ unit }) => !found.has(sourceOf(unit.name)));
+  const data = without.filter((unit) => isDataInModule(unit, module));
+  const others = without.filter((unit) => !data.includes(unit));
   const items = others.flatMap((unit) =>
     module.symbols.complete ? strangerItems(unit, module) : doubtfulItems(unit),
   );
   const refused = items.length > 0 ? [refuseSource(items)] : [];
   const chosen = chooseByPlace(all, module);
-  const kept = all.filter((unit) => chosen.has(unit)).map((unit, _, list) => nameAlone(unit, list));
+  const isKept = (unit: ModuleUnit): boolean => chosen.has(unit) || data.includes(unit);
+  const kept = all.filter(isKept).map((unit, _, list) => nameAlone(unit, list));
   const absent = [...new Set(others.map(({ unit }) => sourceOf(unit.name)))];
   return { units: kept, absent, refused };
+}
+
+/**
+ * Whether the module has variables of a unit that no function of it tells of: a unit of tables has
+ * none, and those of others are all inlined. Nothing of it can be replaced; what changes in it
+ * must not be overlooked.
+ */
+function isDataInModule({ unit, placed }: ModuleUnit, { symbols }: Module): boolean {
+  const source = basename(unit.command.file);
+  if (placed.mismatches.size > 0 || !symbols.complete || !symbols.files.has(source)) return false;
+  return placed.symbols.some(({ type, name, binding, st_shndx }) => {
+    if ((type !== STT.STT_OBJECT && type !== STT.STT_TLS) || st_shndx === SHN.SHN_UNDEF)
+      return false;
+    if (binding !== STB.STB_LOCAL) return symbols.globals.has(name);
+    return symbols.locals.get(name)?.some(({ file }) => file === source) ?? false;
+  });
 }
 
 /** What differs in a unit whose source's name the module has. */
@@ -61,6 +80,12 @@ function strangerItems(unit: ModuleUnit, module: Module): readonly RefusalItem[]
 /** The changed functions of a unit that the module has code for, or names. */
 function doubtfulItems(unit: ModuleUnit): readonly RefusalItem[] {
   const { possible, mismatches, isDoubtful } = unit.placed;
+  // Names of a stripped module tell of no data: what cannot be changed there may be in it.
+  if (unit.placed.tried === 0) {
+    return diffObjects(unit.before, unit.after).refusals.map(({ code, name, detail }) => ({
+      ...{ name, unit: unit.unit.name, code, detail },
+    }));
+  }
   const isPossible = (index: number) =>
     isDoubtful || (possible.get(index) ?? 0) > 0 || mismatches.has(index);
   if (!unit.placed.symbols.some(({ index }) => isPossible(index))) return [];

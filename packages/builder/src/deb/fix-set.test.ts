@@ -39,9 +39,12 @@ static int inner(int x) { return x + 5; }
 
 int d(int x) { return seed + inner(x) * 9; }
 `,
-  "main.c": `int a(int), a2(int), b(int), b2(int), c(int), d(int);
+  "table.c": "int start = 5;\nconst int table[2] = {1, 2};\n",
+  "main.c": `extern int start;
+extern const int table[2];
+int a(int), a2(int), b(int), b2(int), c(int), d(int);
 int main(int argc, char **argv) {
-  return a(argc) + a2(argc) + b(argc) + b2(argc) + c(argc) + d(argc) + (argv == 0);
+  return a(argc) + a2(argc) + b(argc) + b2(argc) + c(argc) + d(argc) + start + table[argc] + (argv == 0);
 }
 `,
 };
@@ -58,7 +61,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const files = ["a.c", "b.c", "c.c", "d.c", "main.c"];
+const files = ["a.c", "b.c", "c.c", "d.c", "table.c", "main.c"];
 
 async function rebuild() {
   const root = join(folder, "built");
@@ -227,6 +230,12 @@ describe.skipIf(missing.length > 0 && process.env.CI === undefined)("of several 
       "1 restart-needed same-cve:CVE-2026-1111-1.patch",
       "2 in-hotpatch b2",
     ]);
+  });
+
+  test("one of a unit that has data only is not overlooked", async () => {
+    const result = await build([["table.patch", "table.c", "{1, 2}", "{1, 3}"], alone]);
+    expect(replaced(result)).toEqual(["b"]);
+    expect(verdicts(result)).toEqual(["0 restart-needed changed-data:table", "1 in-hotpatch b"]);
   });
 
   test("none is left out where all were asked for", async () => {
