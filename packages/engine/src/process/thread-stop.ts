@@ -164,13 +164,12 @@ export class ThreadStop {
   }
 
   /**
-   * Lets every stopped thread go on untraced, the busy ones first. `keep` goes on traced: for an
-   * injected call that is still to come. Returns how many went on.
+   * Lets every stopped thread go on untraced, the busy ones first. Before them `keep` goes on, and
+   * stays traced for an injected call that is still to come. Returns how many went on untraced.
    */
   detach(keep: Thread | undefined): number {
-    const count = this.#letGo(PTRACE.PTRACE_DETACH, keep);
     if (keep !== undefined && isStopped(keep)) this.#letGoThread(keep, PTRACE.PTRACE_CONT);
-    return count;
+    return this.#letGo(PTRACE.PTRACE_DETACH, keep);
   }
 
   /**
