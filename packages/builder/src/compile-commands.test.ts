@@ -30,6 +30,24 @@ test("entries with a command line and with arguments mean the same", () => {
   expect(parseCompileCommands(formatCompileCommands(commands), again)).toEqual(expected);
 });
 
+test("response files are read where they are, one within the other, and circles end", () => {
+  const files: Readonly<Record<string, string>> = {
+    "/base/build/flags.rsp": "-O2 @more.rsp",
+    "/base/build/more.rsp": '"-DX=a b"',
+    "/base/build/circle.rsp": "@circle.rsp -O1",
+  };
+  const parsed = (command: string) =>
+    parseCompileCommands(JSON.stringify([{ directory: "build", file: "a.c", command }]), {
+      base: "/base",
+      exists: () => true,
+      read: (path) => files[path],
+    });
+  expect(parsed("cc @flags.rsp -c a.c")).toMatchObject([{ options: ["-O2", "-DX=a b"] }]);
+  for (const gone of ["cc @gone.rsp -c a.c", "cc @circle.rsp -c a.c"]) {
+    expect(parsed(gone)).toMatchObject({ refused: "bad-compile-commands" });
+  }
+});
+
 test("what is no list of commands is refused", () => {
   for (const value of [{}, [1], [{ directory: "/x" }], [{ directory: "/x", arguments: [1] }]]) {
     expect(parse(value)).toMatchObject({ refused: "bad-compile-commands" });

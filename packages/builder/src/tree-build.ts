@@ -1,5 +1,5 @@
 /** Builds a hotpatch from a source tree, a patch file and the program built from the tree. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { applyPatch } from "./apply-patch.ts";
@@ -162,7 +162,7 @@ async function recordCommands(
   if (request.compileCommands !== undefined) {
     const text = await readFile(request.compileCommands, "utf8");
     const base = dirname(resolve(request.compileCommands));
-    const commands = parseCompileCommands(text, { base, exists: existsSync });
+    const commands = parseCompileCommands(text, { base, exists: existsSync, read: readIfThere });
     if (isBuildRefusal(commands)) return commands;
     return { commands: await realDirectories(commands), linked: [] };
   }
@@ -198,6 +198,9 @@ async function recordCommands(
     next: "use a command that compiles everything again, such as make -B, with the compiler found on PATH",
   });
 }
+
+const readIfThere = (path: string): string | undefined =>
+  existsSync(path) ? readFileSync(path, "utf8") : undefined;
 
 async function realDirectories(
   commands: readonly CompileCommand[],
