@@ -10,7 +10,7 @@ const missing = missingTools(["gcc", "make", "patch", "diff"]);
 
 const sources = {
   "a.c": "int limit = 3;\nint a(int x) { return x > limit ? limit : x; }\n",
-  "b.c": "int b(int x) { return x * 3; }\n",
+  "b.c": "int b(int x) { return x * 3 + 1000; }\n",
   "d.S": ".globl d\nd:\n  mov $7, %eax\n  ret\n.section .note.GNU-stack\n",
   "main.c": `int a(int), b(int), d(void);
 int main(int argc, char **argv) { return a(argc) + b(argc) + d() + (argv == 0); }
