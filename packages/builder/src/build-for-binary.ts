@@ -13,6 +13,7 @@
  *
  * Which fix changes which function is known from each fix compiled by itself (fix-effects.ts).
  */
+import assert from "node:assert/strict";
 import { FixVerdict } from "@suture/release";
 import type { About, Assembled } from "./assemble.ts";
 import type { CompiledFix } from "./compare-trees.ts";
@@ -124,7 +125,7 @@ export async function buildForBinary(
     left = afterRefusal(outcome.refusal, { set, left, fixes, compiled });
     if (!set.mayLeaveOut) return finish();
   }
-  return finish();
+  assert.fail("each turn leaves out one fix more, and without any there is nothing to build");
 }
 
 /** What is left out after a refusal: the fixes that it is about, or all where that is not known. */

@@ -111,7 +111,8 @@ export function findMixed(
       const kept = [...effects].filter(([index]) => !left.has(index));
       const exact = kept.filter(([, effect]) => changes(effect, name));
       const inUnit = kept.filter(([, { changed }]) => changed.some((it) => it.key === key));
-      for (const [index] of exact.length > 0 ? exact : inUnit) {
+      const owners = [exact, inUnit, kept].find((some) => some.length > 0) ?? [];
+      for (const [index] of owners) {
         const detail = `${LEFT_OUT.overlaps}: ${plainName(name.name)}, also of ${whose.join(", ")}`;
         mixed.set(index, [
           ...(mixed.get(index) ?? []),
