@@ -32,7 +32,7 @@ beforeEach(() => {
   );
   writeRelease("Sat, 01 Aug 2026 00:00:00 UTC");
   // No mmdebstrap and no debootstrap, whatever this machine has.
-  for (const name of ["setpriv", "unshare", "rm", "apt-config"]) {
+  for (const name of ["setpriv", "unshare", "true", "rm", "apt-config"]) {
     symlinkSync(`/usr/bin/${name}`, join(folder, "bin", name));
   }
   archive = {
@@ -93,6 +93,16 @@ describe.skipIf(!isRoot && process.env.CI === undefined)("a base root", () => {
       next: "apt-get install mmdebstrap",
     });
     expect(readdirSync(join(folder, "roots"))).toEqual(["mnt"]);
+  });
+
+  test("is refused in a container that may not mount", async () => {
+    rmSync(join(folder, "bin/unshare"));
+    const text = "#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2\nexit 1\n";
+    writeFileSync(join(folder, "bin/unshare"), text, { mode: 0o755 });
+    expect((await obtain()).result).toMatchObject({
+      refused: "not-root",
+      items: [{ detail: expect.stringContaining("Operation not permitted") }],
+    });
   });
 
   test("is made of the first suite, once for a release of it", async () => {

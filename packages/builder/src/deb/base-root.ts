@@ -27,7 +27,7 @@ export interface BaseRoot {
  * The base root of an archive: from the cache, or made now, which takes about half a minute.
  *
  * Its name stands for the suite and the date of its release. Refuses where
- * this process is not root, and where neither tool is installed.
+ * this process is not root or may not mount, and where neither tool is installed.
  */
 export async function obtainBaseRoot(
   archive: Archive,
@@ -45,6 +45,8 @@ export async function obtainBaseRoot(
   const target = join(folder, name);
   if (existsSync(target)) return { folder, name, suite: first.suite };
   if (process.getuid?.() !== 0) return refuseUser(name);
+  const mayMount = await runCommand(["true"], { env: archive.env, buildRoot: privateMounts });
+  if (mayMount.code !== 0) return refuseMounts(failureText(mayMount));
   await mkdir(join(folder, "mnt"), { recursive: true });
   progress(`making a root of ${first.suite} to build packages in (once for all packages)`);
   await removeUnfinished(folder);
@@ -161,6 +163,13 @@ const refuseUser = (name: string): BuildRefusal =>
     name,
     detail: "the build's programs run in a file system root of their own, which only root can make",
     next: "run the same command as root; nothing is installed on this machine",
+  });
+
+const refuseMounts = (detail: string): BuildRefusal =>
+  refuseBuild("not-root", {
+    name: "unshare",
+    detail: `this root may not make mount namespaces: ${detail}`,
+    next: "build outside of the container, or give it CAP_SYS_ADMIN",
   });
 
 const refuseTool = (): BuildRefusal =>
