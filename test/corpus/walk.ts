@@ -23,7 +23,7 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { UnitDependencies } from "../../packages/builder/src/changed-units.ts";
 import { obtainEarlierSource } from "../../packages/builder/src/deb/earlier-source.ts";
 import { treeCopyOptions } from "../../packages/builder/src/deb/fixed-root.ts";
@@ -38,7 +38,7 @@ import { type CachedSource, readSeries } from "../../packages/builder/src/deb/so
 import { parsePatchFile } from "../../packages/builder/src/patch-file.ts";
 import { type BuildRefusal, isBuildRefusal } from "../../packages/builder/src/refusals.ts";
 import { failureText, runCommand } from "../../packages/builder/src/run-command.ts";
-import { remake } from "./remake.ts";
+import { remake, sourceOf } from "./remake.ts";
 
 /** A program or library that the package ships, and where its build puts it. */
 export interface ShippedBinary {
@@ -142,12 +142,13 @@ export async function moveWalk(
   const names = walk.series.slice(low, high);
   await rm(join(walk.source.folder, "walk.json"), { force: true });
   progress(`${forward ? "applying" : "taking off"} ${names.length} patches and making again`);
+  const touched = new Set<string>();
   for (const name of forward ? names : names.toReversed()) {
-    const failed = await movePatch(walk, name, forward);
+    const failed = await movePatch(walk, { name, forward }, touched);
     if (failed !== undefined) return failed;
   }
   walk.position = position;
-  const made = await remake(walk, progress);
+  const made = await remake(walk, touched, progress);
   if (isBuildRefusal(made)) {
     progress(`building everything: make did not succeed (${made.items[0]?.detail.slice(-200)})`);
     return rebuildHere(walk, progress);
@@ -172,8 +173,8 @@ export async function rebuildHere(
 
 async function movePatch(
   walk: Walk,
-  name: string,
-  forward: boolean,
+  { name, forward }: { readonly name: string; readonly forward: boolean },
+  touched: Set<string>,
 ): Promise<BuildRefusal | undefined> {
   const patch = join(walk.served.tree, "debian/patches", name);
   const { files } = parsePatchFile(name, await readFile(patch, "latin1"));
@@ -193,12 +194,16 @@ async function movePatch(
       next,
     };
   }
-  for (const path of paths) await copyChange(walk, path, before.get(path));
+  for (const path of paths) await copyChange(walk, { path, was: before.get(path) }, touched);
   return undefined;
 }
 
 /** Copies a patched file to the built tree, unless the build wrote one of its own there. */
-async function copyChange(walk: Walk, path: string, was: Buffer | undefined): Promise<void> {
+async function copyChange(
+  walk: Walk,
+  { path, was }: { readonly path: string; readonly was: Buffer | undefined },
+  touched: Set<string>,
+): Promise<void> {
   const [from, target] = [join(walk.source.tree, path), join(walk.rebuild.root, path)];
   const there = await contentOf(target);
   if (there !== undefined && was !== undefined && !there.equals(was)) return;
@@ -209,9 +214,11 @@ async function copyChange(walk: Walk, path: string, was: Buffer | undefined): Pr
   // Makefiles without dependencies on headers must compile the units too.
   for (const { command, files } of walk.rebuild.units as readonly UnitDependencies[]) {
     if (!files.includes(target)) continue;
-    const unit = resolve(command.directory, command.file);
+    const unit = sourceOf(command);
     const now = new Date();
-    if (existsSync(unit)) await utimes(unit, now, now);
+    if (!existsSync(unit)) continue;
+    await utimes(unit, now, now);
+    if (command.output !== undefined) touched.add(unit);
   }
 }
 

@@ -106,6 +106,11 @@ export async function compileBoth(
     const place = { recordedRoot: trees.root, root, env, buildRoot: trees.buildRoot };
     const result = await compileUnit(unit.command, place, unfinished);
     if (result.code !== 0) return { refused: unit.name, detail: failureText(result) };
+    const other = await otherSource(unit, place);
+    if (other !== undefined) {
+      const detail = `the build compiles ${other}, and not the source that was changed`;
+      return { refused: unit.name, detail };
+    }
     await rename(unfinished, object);
     return parseElf(await readFile(object));
   });
@@ -115,6 +120,19 @@ export async function compileBoth(
     ...(failed.length > 0 ? [refuseBroken(failed)] : []),
   ];
   return { selected, compiled: pairs, refused };
+}
+
+/** A file of the unit that should be one of the copied tree and is another's of that name. */
+async function otherSource(
+  { command, changedFiles }: ChangedUnit,
+  place: CompilePlace,
+): Promise<string | undefined> {
+  if (place.root === place.recordedRoot) return undefined;
+  const listed = (await readDependencies(command, place)) ?? [];
+  const read = await Promise.all(listed.map((path) => realpath(path).catch(() => path)));
+  const missed = changedFiles.filter((path) => !read.includes(join(place.root, path)));
+  // A fix may do without a header; then no other one of that name is read.
+  return read.find((file) => missed.some((path) => file.endsWith(`/${path}`)));
 }
 
 const objectFolder = ({ objectCache, scratch }: TreePair): string =>

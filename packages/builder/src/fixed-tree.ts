@@ -4,13 +4,14 @@ import {
   copyFile,
   lstat,
   mkdir,
+  readdir,
   readFile,
   readlink,
   rm,
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { ChangedFile } from "./changed-files.ts";
 import { keepLineNumbers } from "./line-directives.ts";
 
@@ -31,6 +32,23 @@ export async function restoreLineNumbers({ root, fixedRoot, changes }: FixedTree
       [join(root, path), fixedPath].map((file) => readFile(file, "latin1")),
     );
     await writeFile(fixedPath, keepLineNumbers(before ?? "", after ?? ""), "latin1");
+  }
+}
+
+/**
+ * Makes absolute links below `folder` relative that lead into one of `trees`, which it is a copy
+ * of: a build may compile links, and those of a copy must lead to the copy's own sources.
+ */
+export async function relocateLinks(folder: string, trees: readonly string[]): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) continue;
+    const link = join(entry.parentPath, entry.name);
+    const target = await readlink(link);
+    const tree = trees.find((path) => target.startsWith(`${path}/`));
+    if (tree === undefined) continue;
+    const own = join(folder, target.slice(tree.length));
+    await rm(link);
+    await symlink(relative(dirname(link), own), link);
   }
 }
 

@@ -17,7 +17,7 @@ import { compilerVersion } from "./compile-unit.ts";
 import { otherCompiler } from "./compiled-by.ts";
 import type { CompileCommand } from "./compiler-arguments.ts";
 import { createCompilerWrapper } from "./compiler-wrapper.ts";
-import { restoreLineNumbers } from "./fixed-tree.ts";
+import { relocateLinks, restoreLineNumbers } from "./fixed-tree.ts";
 import { rebuildTimeoutMs } from "./limits.ts";
 import { type OpenedModule, openModule } from "./open-module.ts";
 import { type PatchFile, parsePatchFile } from "./patch-file.ts";
@@ -43,6 +43,7 @@ export async function buildFromTree(request: TreeRequest, progress: Progress): P
     progress(`copying ${root}`);
     const fixedRoot = join(scratch, "fixed");
     await cp(root, fixedRoot, copyOptions(request.cacheFolder));
+    await relocateLinks(fixedRoot, [root]);
     const fixed = join(fixedRoot, relative(root, source));
     const patchNotes = await applyPatch(request.patch, fixed, request.env);
     if (isBuildRefusal(patchNotes)) return patchNotes;

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ChangedFile } from "../changed-files.ts";
-import { overlayChanges, restoreLineNumbers } from "../fixed-tree.ts";
+import { overlayChanges, relocateLinks, restoreLineNumbers } from "../fixed-tree.ts";
 
 /** How trees are copied: times are kept, for make and for whoever compares them. */
 export const treeCopyOptions = {
@@ -32,6 +32,7 @@ export async function makeFixedRoot(trees: {
     (/^(?:tmp|\.debhelper)$/.test(basename(path)) || existsSync(join(path, "DEBIAN")));
   const filter = (path: string): boolean => !isPackaged(path) && !/\.(?:o|lo|a)$/.test(path);
   await cp(trees.root, trees.fixedRoot, { ...treeCopyOptions, filter });
+  await relocateLinks(trees.fixedRoot, [trees.root]);
   await overlayChanges(trees, trees.fixedSource);
   await restoreLineNumbers(trees);
 }

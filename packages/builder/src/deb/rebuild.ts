@@ -14,6 +14,7 @@ import { commandsOfRuns, type RecordedRun } from "../compile-commands.ts";
 import { movePath } from "../compile-unit.ts";
 import { parseArguments } from "../compiler-arguments.ts";
 import { createCompilerWrapper, type MakeRun } from "../compiler-wrapper.ts";
+import { relocateLinks } from "../fixed-tree.ts";
 import { compilesAtOnce, rebuildTimeoutMs } from "../limits.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import { failureText, runCommand } from "../run-command.ts";
@@ -157,6 +158,7 @@ async function recordBuild(
   const makes = await inTree(wrapper.readMakeRuns());
   const links = (await inTree(wrapper.readLinkRuns())).filter(isOutputThere);
   progress(`reading what ${commands.length} units are made of`);
+  await relocateLinks(root, [root, buildPath]);
   const at = { recordedRoot: root, root, env, buildRoot };
   const units = await readAllDependencies(commands, at);
   return { units: await linkCopies(units, { root, tree: source.tree }), makes, links };
