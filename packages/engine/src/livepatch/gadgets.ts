@@ -27,20 +27,23 @@ const TRIED_MAX = 64;
 /** The first pair that the unwind tables describe, or undefined where there is none. */
 export function findGadgets(image: ProcessImage, read: ReadMemory): Gadgets | undefined {
   const unwinder = createUnwinder(unwindModules(image, [], read));
-  const sigreturns = SIGRETURN.flatMap((bytes) => findCode(image.modules, read, bytes));
-  for (const systemCall of findCode(image.modules, read, SYSCALL_RET)) {
-    const sigreturn = sigreturns.find((address) => isUnwound(unwinder, systemCall, address));
-    if (sigreturn !== undefined) return { systemCall, sigreturn };
+  for (const bytes of SIGRETURN) {
+    for (const sigreturn of findCode(image.modules, read, bytes)) {
+      for (const systemCall of findCode(image.modules, read, SYSCALL_RET)) {
+        if (isUnwound(unwinder, systemCall, sigreturn)) return { systemCall, sigreturn };
+      }
+    }
   }
   return undefined;
 }
 
-function findCode(
+/** Where the bytes stand in code, TRIED_MAX places at most. */
+function* findCode(
   modules: readonly LoadedModule[],
   read: ReadMemory,
   wanted: Uint8Array,
-): VirtualAddr[] {
-  const found: VirtualAddr[] = [];
+): Generator<VirtualAddr> {
+  let count = 0;
   for (const module of modules) {
     for (const { p_type, p_flags, p_vaddr, p_filesz } of module.elf.segments) {
       if (p_type !== PT_LOAD || (p_flags & PF_X) === 0) continue;
@@ -48,13 +51,12 @@ function findCode(
       if (bytes === undefined) continue;
       const code = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
       for (let at = code.indexOf(wanted); at >= 0; at = code.indexOf(wanted, at + 1)) {
-        if (found.length === TRIED_MAX) return found;
+        if (++count > TRIED_MAX) return;
         const address = toVirtualAddr(fileAddr(p_vaddr + at), module.bias);
-        if (isEqual(read(address, wanted.length), wanted)) found.push(address);
+        if (isEqual(read(address, wanted.length), wanted)) yield address;
       }
     }
   }
-  return found;
 }
 
 const isEqual = (found: Uint8Array | undefined, wanted: Uint8Array): boolean =>

@@ -49,64 +49,74 @@ interface Child {
   readonly stop: ThreadStop;
   readonly image: ProcessImage;
   readonly read: ReadMemory;
+  readonly close: () => void;
 }
 
 /** Runs the stop on children of ours. Where there are none to be had, the stop is just slower. */
 export function rehearse(context: Context): void {
   const quiet = { ...context, faultPoint: () => {} };
-  withChild(context, "asleep", (child) => rehearseOn(quiet, child));
-  withChild(context, "atWork", (child) => rehearseOn(quiet, child));
+  for (const kind of ["asleep", "atWork"] as const) {
+    const child = openChild(quiet, kind);
+    if (child === undefined) continue;
+    try {
+      rehearseOn(quiet, child);
+    } finally {
+      child.close();
+    }
+  }
 }
 
 /**
  * Runs `work` with a child on which an injected call can be practised: right before a thread at work
  * is stopped for one. What was used a moment ago is in the processor's caches; without it such a stop
- * took twice as long.
+ * took twice as long. The child is started when it is first needed.
  */
 export function withPractice<T>(context: Context, work: (context: Context) => T): T {
-  return withChild(context, "asleep", (child) => {
-    const method = child && injectionInto(context, child);
-    const thread = child?.stop.threads[0];
-    if (child === undefined || method === undefined || thread === undefined) return work(context);
-    const practise = (): void => {
-      for (let round = 0; round < PRACTICE_ROUNDS; round++) sendThread(child.stop, thread, method);
-    };
+  let child: Child | undefined;
+  let send: (() => void) | undefined;
+  const practise = (): void => {
+    child ??= openChild(context, "asleep");
+    send ??= senderInto(context, child);
+    for (let round = 0; round < PRACTICE_ROUNDS; round++) send();
+  };
+  try {
     return work({ ...context, practise });
-  });
+  } finally {
+    child?.close();
+  }
 }
 
-function withChild<T>(
-  context: Context,
-  kind: keyof typeof CHILDREN,
-  work: (child: Child | undefined) => T,
-): T {
+function senderInto(context: Context, child: Child | undefined): () => void {
+  const thread = child?.stop.threads[0];
+  const method = child && injectionInto(context, child);
+  if (child === undefined || thread === undefined || method === undefined) return () => {};
+  return () => sendThread(child.stop, thread, method);
+}
+
+/** Starts a child and traces it; undefined where there is none to be had. */
+function openChild(context: Context, kind: keyof typeof CHILDREN): Child | undefined {
   const { args, state } = CHILDREN[kind];
   const process = spawn("cat", args, { stdio: ["pipe", "ignore", "ignore"] });
   process.on("error", () => {}); // No such program: then there is no process id either.
   const { pid } = process;
-  if (pid === undefined) return work(undefined);
-  let memory: ProcessMemory | undefined;
-  let stop: ThreadStop | undefined;
-  try {
-    awaitState(context, pid, state);
-    memory = new ProcessMemory(context.libc, pid);
-    stop = new ThreadStop(context.libc, pid, { suspendSeccomp: false });
-    const read = readerOf(memory);
-    const image = readProcessImage(pid, read);
-    if (isRefusal(image) || stop.seize().outcome !== "seized") return work(undefined);
-    return work({ memory, stop, image, read });
-  } finally {
-    stop?.release();
-    memory?.close();
+  if (pid === undefined) return undefined;
+  process.unref();
+  awaitState(context, pid, state);
+  const memory = new ProcessMemory(context.libc, pid);
+  const stop = new ThreadStop(context.libc, pid, { suspendSeccomp: false });
+  const close = (): void => {
+    stop.release();
+    memory.close();
     process.kill("SIGKILL");
-    process.unref();
+  };
+  const read: ReadMemory = (address, size) => memory.read(address, size);
+  const image = readProcessImage(pid, read);
+  if (!isRefusal(image) && stop.seize().outcome === "seized") {
+    return { memory, stop, image, read, close };
   }
+  close();
+  return undefined;
 }
-
-const readerOf =
-  (memory: ProcessMemory): ReadMemory =>
-  (address, size) =>
-    memory.read(address, size);
 
 /**
  * Empties the young generation now, so that no collection falls into the stop. Not the whole heap:
@@ -133,8 +143,7 @@ function awaitState(context: Context, pid: number, state: string): void {
   }
 }
 
-function rehearseOn(context: Context, child: Child | undefined): void {
-  if (child === undefined) return;
+function rehearseOn(context: Context, child: Child): void {
   const { memory, stop, image, read } = child;
   const code = image.mappings.find((entry) => entry.executable);
   const bytes = code && read(code.start, 5);
