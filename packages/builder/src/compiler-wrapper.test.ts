@@ -207,7 +207,8 @@ test("the outermost makes are recorded with what was set for them, and the archi
     mode: 0o755,
   });
   const wrapper = await createCompilerWrapper(join(folder, "w"), { env: process.env });
-  const build = ["sh", "-c", "./rules build && CFLAGS=-O3 make -C sub -B"];
+  const asks = "make -Rrnpsf Makefile x; make --version >v; ";
+  const build = ["sh", "-c", `${asks}./rules build && CFLAGS=-O3 make -C sub -B`];
   expect(await runCommand(build, { cwd: folder, env: wrapper.env })).toMatchObject({ code: 0 });
   const makes = await wrapper.readMakeRuns();
   expect(makes).toEqual([

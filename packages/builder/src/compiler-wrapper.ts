@@ -51,6 +51,7 @@ export interface CompilerWrapper {
   readonly readRuns: () => Promise<readonly RecordedRun[]>;
   /** Runs of compilers that linked, and of ar, ranlib and ld, in that order too. */
   readonly readLinkRuns: () => Promise<readonly RecordedRun[]>;
+  /** The outermost makes, without those that only asked it something. */
   readonly readMakeRuns: () => Promise<readonly MakeRun[]>;
 }
 
@@ -87,7 +88,7 @@ export async function createCompilerWrapper(
     env: wrapped,
     readRuns: async () => (await read("compiler")).map(withoutEmpty),
     readLinkRuns: async () => (await read("compiler", "archiver")).filter(links).map(withoutEmpty),
-    readMakeRuns: () => read("make"),
+    readMakeRuns: async () => (await read("make")).filter(({ argv }) => !argv.some(onlyAsks)),
   };
 }
 
@@ -102,6 +103,11 @@ async function programsOn(
   const { stdout } = await runCommand(argv, options);
   return [...new Set(stdout.split("\n"))];
 }
+
+/** debhelper asks make which targets there are (`make -Rrnpsf debian/rules x`). */
+const onlyAsks = (word: string): boolean =>
+  /^-[BbdeikLmpRrsStw]*[nqv]/.test(word) ||
+  /^--(?:dry-run|just-print|recon|question|version)$/.test(word);
 
 const withoutEmpty = ({ directory, argv, env }: MakeRun): RecordedRun =>
   Object.keys(env).length > 0 ? { directory, argv, env } : { directory, argv };
