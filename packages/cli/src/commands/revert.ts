@@ -18,7 +18,8 @@ export const revert: Command = {
   usage: "--pid PID|--all ID",
   about:
     "Switches the processes back to their original functions while they run, and frees the\n" +
-    "hotpatch's memory. Several processes are one transaction. The hotpatch file is not needed.",
+    "hotpatch's memory. The hotpatch file is not needed. Several processes are reverted one after\n" +
+    "the other: when one refuses, those before it stay reverted, and the later ones keep it.",
   options: {
     pid: { type: "string", multiple: true, value: "PID", help: "this process (may be repeated)" },
     all: { type: "boolean", help: "every process that has the hotpatch" },
