@@ -8,7 +8,17 @@ import { openWorkshop } from "./victim.ts";
 
 const CYCLES = 200;
 const PAGE_SIZE = 4096;
-const hasAvx = /^flags\s*:.*\bavx\b/m.test(readFileSync("/proc/cpuinfo", "latin1"));
+const processor = readFileSync("/proc/cpuinfo", "latin1");
+const hasAvx = /^flags\s*:.*\bavx\b/m.test(processor);
+const hasAvx512 = /^flags\s*:.*\bavx512f\b/m.test(processor);
+
+/** What the victim does, what it holds meanwhile, and what of the processor that needs. */
+const MODES = [
+  { mode: "spin", holds: "registers, flags and vectors while it runs", needs: "AVX" },
+  { mode: "wide", holds: "wide vectors and masks while it runs", needs: "AVX-512" },
+  { mode: "sleep", holds: "registers, flags and vectors in a continued call", needs: "AVX" },
+  { mode: "wait", holds: "registers, flags and vectors in a repeated call", needs: "AVX" },
+] as const;
 
 const workshop = openWorkshop();
 let program: string;
@@ -52,10 +62,9 @@ function openShared(path: string): { read: () => Shared; end: () => void } {
   };
 }
 
-for (const mode of ["spin", "sleep"]) {
-  const holds = mode === "spin" ? "while it runs" : "while it sleeps in a system call";
-  test.skipIf(!hasAvx)(
-    `a thread keeps its registers, flags and vectors ${holds} [needs AVX]`,
+for (const { mode, holds, needs } of MODES) {
+  test.skipIf(needs === "AVX" ? !hasAvx : !hasAvx512)(
+    `a thread keeps its ${holds} [needs ${needs}]`,
     { timeout: 120_000 },
     async () => {
       const engine = openEngine({ lockFolder: join(workshop.folder, "lock") });

@@ -1,15 +1,16 @@
 /*
  * One thread that holds a pattern in every register and looks whether they are still there.
  *
- *     registers MODE FILE        MODE: spin | sleep
+ *     registers MODE FILE        MODE: spin | wide | sleep | wait
  *
  * FILE is mapped shared and holds numbers of 64 bits: rounds done, calls that met the old code,
  * calls that met the new code, 1 to end, and the number of the register that was wrong.
  *
  * `spin` holds all general registers but rsp, all arithmetic flags and ymm0 to ymm15 while it
- * runs; `sleep` holds all that a system call keeps while it is in nanosleep. No register is loaded
- * again during the run, so a wrong value cannot go unnoticed. A wrong one ends the program by an
- * illegal instruction.
+ * runs; `wide` holds zmm0 to zmm31 and k2 to k7. `sleep` holds all that a system call keeps while it
+ * is in nanosleep, which the kernel continues from a record of its own; `wait` while it is in ppoll,
+ * which is made again. No register is loaded again during the run, so a wrong value cannot go
+ * unnoticed. A wrong one ends the program by an illegal instruction.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,6 +55,24 @@ __asm__(
   each(0) each(1) each(2) each(3) each(4) each(5) each(6) each(7) \
   each(8) each(9) each(10) each(11) each(12) each(13) each(14) each(15)
 
+#define HOLD_WIDE(number) \
+  "  vmovdqu64 want_wide+64*" #number "(%rip), %zmm" #number "\n"
+#define SAME_WIDE(number) \
+  "  movq $200+" #number ", shared+32(%rip)\n" \
+  "  vpcmpneqq want_wide+64*" #number "(%rip), %zmm" #number ", %k1\n" \
+  "  kortestw %k1, %k1\n" \
+  "  jne wrong_register\n"
+#define HIGH_VECTORS(each) \
+  each(16) each(17) each(18) each(19) each(20) each(21) each(22) each(23) \
+  each(24) each(25) each(26) each(27) each(28) each(29) each(30) each(31)
+#define HOLD_MASK(number) "  kmovw want_mask+2*" #number "(%rip), %k" #number "\n"
+#define SAME_MASK(number) \
+  "  movq $300+" #number ", shared+32(%rip)\n" \
+  "  kmovw %k" #number ", %eax\n" \
+  "  cmpw want_mask+2*" #number "(%rip), %ax\n" \
+  "  jne wrong_register\n"
+#define MASKS(each) each(2) each(3) each(4) each(5) each(6) each(7)
+
 #define ENTER \
   "  push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
 #define LEAVE \
@@ -78,6 +97,19 @@ __asm__(
     ".text\n");
 extern unsigned char want_vector[16 * 32], not_wanted_vector[16 * 32];
 _Alignas(32) unsigned char want_vector[16 * 32], not_wanted_vector[16 * 32];
+
+extern unsigned char want_wide[32 * 64];
+_Alignas(64) unsigned char want_wide[32 * 64];
+extern unsigned short want_mask[8];
+unsigned short want_mask[8] = {0, 0, 0x1235, 0xbeef, 0x8001, 0x5aa5, 0x0ff0, 0xfffe};
+
+__asm__(
+    ".globl wide\nwide:\n" ENTER VECTORS(HOLD_WIDE) HIGH_VECTORS(HOLD_WIDE) MASKS(HOLD_MASK)
+    "1:\n"
+    "  .rept 400; pause; .endr\n"
+    VECTORS(SAME_WIDE) HIGH_VECTORS(SAME_WIDE) MASKS(SAME_MASK)
+    ROUND_DONE
+    "  je 1b\n" LEAVE);
 
 __asm__(
     ".globl spin\nspin:\n" ENTER VECTORS(HOLD_VECTOR)
@@ -119,8 +151,38 @@ __asm__(
     ROUND_DONE
     "  je 1b\n" LEAVE
     "wrong_register: ud2\n");
+
+/* The kernel writes the remaining time into the time limit, so that is set anew for each call. */
+__asm__(
+    ".globl wait_on\nwait_on:\n" ENTER VECTORS(HOLD_VECTOR)
+    HOLD(11, "rbx") HOLD(16, "rbp") HOLD(18, "r9")
+    HOLD(21, "r12") HOLD(22, "r13") HOLD(23, "r14") HOLD(24, "r15")
+    "  xor %edi, %edi; xor %esi, %esi; xor %r10d, %r10d\n"
+    "  lea nap(%rip), %rdx\n"
+    "  mov $8, %r8d\n"
+    "1:\n"
+    "  movq $0, nap(%rip); movq $300000, nap+8(%rip)\n"
+    "  mov $271, %eax\n"
+    "  pushq $" FLAGS "; popfq\n"
+    "  syscall\n"
+    SAME_FLAGS
+    "  movq $1, shared+32(%rip)\n"
+    "  test %rax, %rax\n  jne wrong_register\n"
+    "  movq $2, shared+32(%rip)\n"
+    "  mov %rdi, %rcx; or %rsi, %rcx; or %r10, %rcx\n  jne wrong_register\n"
+    "  movq $3, shared+32(%rip)\n"
+    "  lea nap(%rip), %rcx\n  cmp %rcx, %rdx\n  jne wrong_register\n"
+    "  movq $4, shared+32(%rip)\n"
+    "  cmp $8, %r8\n  jne wrong_register\n"
+    SAME(11, "rbx") SAME(16, "rbp") SAME(18, "r9")
+    SAME(21, "r12") SAME(22, "r13") SAME(23, "r14") SAME(24, "r15")
+    VECTORS(SAME_VECTOR)
+    ROUND_DONE
+    "  je 1b\n" LEAVE);
 void spin(void);
+void wide(void);
 void nap_on(void);
+void wait_on(void);
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
@@ -131,9 +193,12 @@ int main(int argc, char **argv) {
     want_vector[i] = (unsigned char)(i * 37 + 11);
     not_wanted_vector[i] = (unsigned char)~want_vector[i];
   }
+  for (int i = 0; i < (int)sizeof want_wide; i++) want_wide[i] = (unsigned char)(i * 53 + 7);
   printf("ready %d\n", getpid());
   fflush(stdout);
   if (strcmp(argv[1], "spin") == 0) spin();
+  else if (strcmp(argv[1], "wide") == 0) wide();
+  else if (strcmp(argv[1], "wait") == 0) wait_on();
   else nap_on();
   printf("done\n");
   return 0;
