@@ -32,11 +32,12 @@ beforeAll(() => {
   program = workshop.compileVictim("answers", ["-pthread"]);
   const make = (id: string, sequence: number, values: Readonly<Record<string, number>>): string => {
     const source = Object.entries(values).map(([name, value]) => {
-      return `int ${name}(void) { return ${value}; }`;
+      return `int ${name}(void) { calls++; return ${value}; }`;
     });
     workshop.makeHotpatch({
       binary: program,
-      source: source.join("\n"),
+      // A variable that the second keeps when it supersedes the first.
+      source: `static volatile int calls;\n${source.join("\n")}`,
       functions: Object.keys(values),
       id,
       sequence,

@@ -25,6 +25,7 @@ export const REFUSALS = {
   seccomp: "the process filters system calls and the filter cannot be suspended",
   "already-applied": "this hotpatch is in the process already",
   "newer-applied": "a newer hotpatch of this baseline is in the process",
+  "variable-not-kept": "a variable of the superseded hotpatch cannot keep its value",
   "not-applied": "this hotpatch is not in the process",
   busy: "another suture command is working on the process",
   "bad-hotpatch": "the hotpatch file is damaged or was altered",

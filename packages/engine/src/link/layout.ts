@@ -8,10 +8,12 @@
  *                    .rodata*, .data.rel.ro*, every other read-only section
  *     page     rw-   .data*, .bss*, COMMON
  *
+ * Sections that the process has already, from a hotpatch that this one supersedes, get no place.
  * The size must be known before memory is asked for, and only where that memory lies tells which
  * references are near. So each slot and stub that might be needed is counted.
  */
 
+import type { VirtualAddr } from "../bytes/address.ts";
 import { FormatError } from "../bytes/format-error.ts";
 import { ET, SHF, SHN, SHT, STT } from "../elf/constants.ts";
 import type { ElfFile, Section } from "../elf/file.ts";
@@ -62,6 +64,8 @@ export interface Layout {
   readonly segments: readonly LayoutSegment[];
   readonly sections: readonly PlacedSection[];
   readonly symbols: readonly ElfSymbol[];
+  /** Where sections are that the process has already, by section index. */
+  readonly kept: KeptSections;
   /** Offset from the base of each COMMON symbol, by symbol index. */
   readonly commons: ReadonlyMap<number, number>;
   /** Offset from the base of the GOT. */
@@ -73,6 +77,9 @@ export interface Layout {
   /** Unwind information of the new code and the stubs; absent where there is neither. */
   readonly ehFrame?: { readonly offset: number; readonly size: number };
 }
+
+/** Sections that are not placed, for the process has them already, by section index. */
+export type KeptSections = ReadonlyMap<number, VirtualAddr>;
 
 export const PAGE_SIZE = 4096;
 
@@ -90,16 +97,19 @@ export const slotKey = (kind: SlotKind, symbolIndex: number): string => `${kind}
  * Refuses relocation types that cannot be applied (`unsupported-relocation`), new thread-local
  * variables (`unresolved-tls`), and objects that no hotpatch may be (`bad-hotpatch`): with
  * constructors, writable code, indirect functions of their own or absurd sizes. Throws FormatError.
+ *
+ * `present` are sections that stay where they are in the process: nothing of them is written.
  */
-export function planLayout(object: ElfFile): Layout | Refusal {
+export function planLayout(object: ElfFile, present: KeptSections = new Map()): Layout | Refusal {
   if (object.e_type !== ET.ET_REL) return bad("the file is no relocatable object");
   const symbols = symbolTable(object);
   const refusal = checkSections(object) ?? checkSymbols(symbols);
   if (refusal) return refusal;
-  const kept = keptSections(object);
+  const kept = keptSections(object).filter(({ section }) => !present.has(section.index));
   const needs = countNeeds(object, kept, symbols);
   if (isRefusal(needs)) return needs;
-  return place(kept, symbols, needs);
+  const layout = place(kept, symbols, needs);
+  return isRefusal(layout) ? layout : { ...layout, kept: present };
 }
 
 interface Kept {
@@ -272,7 +282,7 @@ function place(
   kept: readonly Kept[],
   symbols: readonly ElfSymbol[],
   needs: Needs,
-): Layout | Refusal {
+): Omit<Layout, "kept"> | Refusal {
   const cursor = createCursor();
   const sections: PlacedSection[] = [];
   const put = (wanted: Kept[], packed = false) => {

@@ -53,6 +53,8 @@ export function createSymbolValues(
       default: {
         const offset = placed.get(symbol.st_shndx);
         if (offset !== undefined) return address(base + offset + symbol.st_value);
+        const kept = layout.kept.get(symbol.st_shndx);
+        if (kept !== undefined) return address(kept + symbol.st_value);
         return bad(`${nameOf(symbol)} is in a section that is not part of the program`);
       }
     }

@@ -26,7 +26,7 @@ import { encodeState, LEDGER_STATE_OFFSET, type LedgerState } from "./ledger.ts"
 import { mapMemory } from "./map-memory.ts";
 import { type ApplyPlan, planApply, preparedLedger } from "./plan.ts";
 import { collectGarbage } from "./rehearse.ts";
-import { removeMemory } from "./removal.ts";
+import { memoryOf, removeMemory } from "./removal.ts";
 import { StackCheck } from "./safety.ts";
 import type { SpareRoom } from "./spare-room.ts";
 import { type SwitchReport, switchEntries } from "./switch-entries.ts";
@@ -233,7 +233,8 @@ function removeSuperseded(
 ): void {
   if (plan.superseded === undefined) return;
   const rooms = plan.superseded.ledger.spareRooms;
-  removeMemory({ context, target, stop, range: plan.superseded, entries: [], rooms });
+  const memory = memoryOf(plan.superseded, [plan]);
+  removeMemory({ context, target, stop, ...memory, entries: [], rooms });
 }
 
 const rangeOf = (plan: ApplyPlan): { start: VirtualAddr; end: VirtualAddr } => ({

@@ -16,7 +16,7 @@
  */
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { FormatError } from "../bytes/format-error.ts";
-import { FUNCTIONS_MAX, LEDGER_SIZE_MAX } from "./limits.ts";
+import { FUNCTIONS_MAX, LEDGER_SIZE_MAX, VARIABLES_MAX } from "./limits.ts";
 
 export const LedgerState = {
   prepared: 1,
@@ -38,6 +38,12 @@ export interface Ledger {
   readonly text: Range;
   /** Its unwind table. */
   readonly ehFrame: Range;
+  /** Its constants and variables: what a newer hotpatch keeps. Size 0 where it has no variables. */
+  readonly data: Range;
+  /** The variables that it uses and that the module does not have. */
+  readonly variables: readonly LedgerVariable[];
+  /** Memory of superseded hotpatches that holds some of these variables. */
+  readonly keeps: readonly Range[];
   /** Where the code of injected calls was put. */
   readonly spareRooms: readonly Range[];
   /** The hotpatch that this one replaces, removed after the switch. */
@@ -48,6 +54,17 @@ export interface Ledger {
 export interface Range {
   readonly address: VirtualAddr;
   readonly size: number;
+}
+
+/** A variable that a hotpatch brought (variables.ts). */
+export interface LedgerVariable {
+  readonly name: string;
+  readonly address: VirtualAddr;
+  readonly size: number;
+  /** SHA-256 of what it started as, lower-case hexadecimal. */
+  readonly initial: string;
+  /** True when it started with an address in the hotpatch's own code. */
+  readonly pointsToCode: boolean;
 }
 
 /** The bytes at one function's entry. All three have the same length, 1 to 16. */
@@ -66,6 +83,8 @@ export const LEDGER_HEADER_SIZE = 16;
 export const LEDGER_STATE_OFFSET = 8;
 /** One for creating the file and one for mapping it. */
 const SPARE_ROOMS_MAX = 2;
+/** One of each earlier hotpatch of a baseline. */
+const KEEPS_MAX = 1024;
 const MAGIC = Uint8Array.from([0x53, 0x55, 0x54, 0x55, 0x52, 0x45, 0, 1]);
 
 /** The record's bytes. */
@@ -132,7 +151,10 @@ export function parseLedgerBody(bytes: Uint8Array): Ledger {
     size: count(body.size, "size"),
     text: range(body.text, "text"),
     ehFrame: range(body.ehFrame, "ehFrame"),
-    spareRooms: ranges(body.spareRooms, "spareRooms"),
+    data: range(body.data, "data"),
+    variables: variables(body.variables),
+    keeps: ranges(body.keeps, "keeps", KEEPS_MAX),
+    spareRooms: ranges(body.spareRooms, "spareRooms", SPARE_ROOMS_MAX),
     supersedes: body.supersedes === null ? null : text(body.supersedes, "supersedes"),
     entries: entries.map(parseEntry),
   };
@@ -168,8 +190,24 @@ function range(value: unknown, where: string): Range {
   return { address: virtualAddr(count(entry.address, where)), size: count(entry.size, where) };
 }
 
-function ranges(value: unknown, where: string): readonly Range[] {
-  if (!Array.isArray(value) || value.length > SPARE_ROOMS_MAX) {
+function variables(value: unknown): readonly LedgerVariable[] {
+  if (!Array.isArray(value) || value.length > VARIABLES_MAX) {
+    throw wrong(LEDGER_HEADER_SIZE, "a list of variables", typeof value);
+  }
+  return value.map((entry: unknown, index) => {
+    const where = `variables[${index}]`;
+    const { name, initial, pointsToCode } = record(entry, where);
+    return {
+      ...range(entry, where),
+      name: text(name, where),
+      initial: text(initial, where),
+      pointsToCode: pointsToCode === true,
+    };
+  });
+}
+
+function ranges(value: unknown, where: string, countMax: number): readonly Range[] {
+  if (!Array.isArray(value) || value.length > countMax) {
     throw wrong(LEDGER_HEADER_SIZE, `${where}: a list of ranges`, typeof value);
   }
   return value.map((entry: unknown) => range(entry, where));

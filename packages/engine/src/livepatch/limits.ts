@@ -9,7 +9,10 @@ export const HOTPATCH_FILE_SIZE_MAX = 64 * 2 ** 20;
 /** Functions of one hotpatch. The entries are switched within the stop. */
 export const FUNCTIONS_MAX = 4096;
 
-/** Bytes of the ledger: about 300 for each function. */
+/** Variables that one hotpatch brings. */
+export const VARIABLES_MAX = 4096;
+
+/** Bytes of the ledger: about 300 for each function or variable. */
 export const LEDGER_SIZE_MAX = 4 * 2 ** 20;
 
 /** A thread that does not stop within this time makes the attempt let go. */

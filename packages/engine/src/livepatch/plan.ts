@@ -20,6 +20,13 @@ import type { CodeRange } from "./safety.ts";
 import { isSealIntact } from "./seal.ts";
 import type { SpareRoom } from "./spare-room.ts";
 import { entriesInModule, MAPPING_NAME, type PresentPatch, type Target } from "./target.ts";
+import {
+  findVariables,
+  type KeptVariables,
+  keepVariables,
+  type NewVariable,
+  recordVariables,
+} from "./variables.ts";
 
 const PAGE_SIZE = 4096;
 const PROT = { "r--": 1, "rw-": 3, "r-x": 5 } as const;
@@ -71,7 +78,11 @@ export function planApply(
     const changed =
       checkTextRelocations(module) ?? checkOriginalCode(module, description.functions, read);
     if (changed) return changed;
-    return planImage({ target, hotpatch, module, superseded, read, kernel });
+    const replacements = new Set(description.functions.map((entry) => entry.replacement));
+    const variables = findVariables(hotpatch.object, replacements);
+    const kept = keepVariables(variables, superseded?.ledger);
+    if (isRefusal(kept)) return kept;
+    return planImage({ target, hotpatch, module, superseded, variables, kept, read, kernel });
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return refuse(
@@ -87,6 +98,9 @@ interface ImageRequest {
   readonly hotpatch: Hotpatch;
   readonly module: LoadedModule;
   readonly superseded: PresentPatch | undefined;
+  readonly variables: readonly NewVariable[];
+  /** Those of them that the process has already. */
+  readonly kept: KeptVariables;
   /** The process's memory without the jumps of the hotpatch that is superseded. */
   readonly read: ReadMemory;
   readonly kernel: { readonly knowsMfdExec: boolean };
@@ -95,23 +109,11 @@ interface ImageRequest {
 function planImage(request: ImageRequest): ApplyPlan | Refusal {
   const { target, hotpatch, module } = request;
   const { description } = hotpatch;
-  const layout = planLayout(hotpatch.object);
+  const layout = planLayout(hotpatch.object, request.kept.sections);
   if (isRefusal(layout)) return layout;
   const ledgerSize = ledgerSizeMax(request);
-  const start = choosePlace({
-    mappings: target.image.mappings,
-    start: module.start,
-    end: module.end,
-    size: ledgerSize + layout.size,
-    taken: [],
-  });
-  if (start === undefined) {
-    return refuse(
-      "no-room-near-module",
-      `${describe(target.image)} has no ${ledgerSize + layout.size} free bytes within 2 GiB of ${module.path}`,
-      "a restart with the fixed package is needed for this process",
-    );
-  }
+  const start = choosePlaceFor(request, ledgerSize + layout.size);
+  if (isRefusal(start)) return start;
   const base = virtualAddr(start + ledgerSize);
   const resolve = createResolver({
     modules: linkOrder(target.image.modules, target.read),
@@ -145,6 +147,9 @@ function planImage(request: ImageRequest): ApplyPlan | Refusal {
     size: ledgerSize + layout.size,
     text: segmentRange(linked, "r-x"),
     ehFrame: linked.ehFrame ?? { address: base, size: 0 },
+    data: dataRange(linked),
+    variables: recordVariables(request.variables, layout, base),
+    keeps: request.kept.keeps,
     spareRooms: [],
     supersedes: request.superseded?.ledger.id ?? null,
     entries: planEntries(jumps, request.superseded, target.read),
@@ -157,6 +162,27 @@ function planImage(request: ImageRequest): ApplyPlan | Refusal {
     ranges: rangesInTheWay(request),
     superseded: request.superseded,
   };
+}
+
+/** A free place from which the module and the variables that are there already can be reached. */
+function choosePlaceFor(
+  { target, module, kept }: ImageRequest,
+  size: number,
+): VirtualAddr | Refusal {
+  const start = choosePlace({
+    mappings: target.image.mappings,
+    start: virtualAddr(Math.min(module.start, ...kept.keeps.map(({ address }) => address))),
+    end: virtualAddr(Math.max(module.end, ...kept.keeps.map((it) => it.address + it.size))),
+    size,
+    taken: [],
+  });
+  if (start !== undefined) return start;
+  const also = kept.keeps.length > 0 ? " and of the variables of earlier hotpatches" : "";
+  return refuse(
+    "no-room-near-module",
+    `${describe(target.image)} has no ${size} free bytes within 2 GiB of ${module.path}${also}`,
+    "a restart with the fixed package is needed for this process",
+  );
 }
 
 /** Refuses what is in the process already: the same hotpatch or a newer one. */
@@ -286,15 +312,26 @@ function segmentRange(
   };
 }
 
+/** Constants and variables, which lie side by side; empty where there is no variable to keep. */
+function dataRange(image: LinkedImage): { address: VirtualAddr; size: number } {
+  const variables = segmentRange(image, "rw-");
+  if (variables.size === 0) return { address: image.base, size: 0 };
+  const constants = segmentRange(image, "r--");
+  const address = constants.size > 0 ? constants.address : variables.address;
+  return { address, size: variables.address + variables.size - address };
+}
+
 /** The ledger holds addresses that depend on its own size, so room for it is reckoned before. */
-function ledgerSizeMax({ module, hotpatch, superseded }: ImageRequest): number {
+function ledgerSizeMax(request: ImageRequest): number {
+  const { module, hotpatch, superseded, variables, kept } = request;
   const escaped = (text: string): number => text.length * 6;
   const names = [
     ...hotpatch.description.functions.map((entry) => entry.name),
     ...(superseded?.ledger.entries ?? []).map((entry) => entry.name),
+    ...variables.map((variable) => variable.name),
   ];
   const entries = names.reduce((size, name) => size + 192 + escaped(name), 0);
-  return alignToPage(1536 + escaped(module.path) + entries);
+  return alignToPage(1536 + escaped(module.path) + entries + kept.keeps.length * 64);
 }
 
 /** The ledger's bytes as they are written before the switch. */

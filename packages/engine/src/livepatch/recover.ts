@@ -20,8 +20,8 @@ import { recordState, withStop } from "./apply.ts";
 import { EntryWriter } from "./jumps.ts";
 import { checkPatchable } from "./locate.ts";
 import { findOpenFiles } from "./map-memory.ts";
-import { closeFile, removeMemory } from "./removal.ts";
-import { putBack, type RevertOptions, revertPatch } from "./revert.ts";
+import { closeFile, memoryOf, removeMemory } from "./removal.ts";
+import { othersThan, putBack, type RevertOptions, revertPatch } from "./revert.ts";
 import { StackCheck } from "./safety.ts";
 import { findUsedRooms, type SpareRoom } from "./spare-room.ts";
 import { switchEntries } from "./switch-entries.ts";
@@ -93,7 +93,8 @@ function recoverPatch(
   };
   const removeOld = (superseded: PresentPatch): Refusal | undefined => {
     const rooms = superseded.ledger.spareRooms;
-    return removeMemory({ context, target, stop, range: superseded, entries: [], rooms });
+    const memory = memoryOf(superseded, othersThan(target, superseded));
+    return removeMemory({ context, target, stop, ...memory, entries: [], rooms });
   };
   switch (state) {
     case "applied": {
@@ -152,7 +153,8 @@ function undo(
   if (isRefusal(report)) return report;
   const entries = old ? [] : ledger.entries;
   const rooms = ledger.spareRooms;
-  const left = removeMemory({ context, target, stop, range: patch, entries, rooms });
+  const memory = memoryOf(patch, othersThan(target, patch));
+  const left = removeMemory({ context, target, stop, ...memory, entries, rooms });
   return left ? left.detail : `undid the interrupted apply of ${ledger.id}`;
 }
 

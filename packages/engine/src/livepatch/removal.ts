@@ -11,13 +11,14 @@ import { SYSCALL } from "../process/interrupted-call.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal } from "../refusals.ts";
 import { findCallMeans, injectCalls } from "./injection.ts";
-import { type LedgerEntry, toHex } from "./ledger.ts";
+import { type Ledger, type LedgerEntry, type Range, toHex } from "./ledger.ts";
 import { ROOM_MARK, type SpareRoom } from "./spare-room.ts";
 import {
   type Context,
   isOurMapping,
   mapFile,
   moduleAt,
+  type PresentPatch,
   readMappings,
   type Target,
 } from "./target.ts";
@@ -31,6 +32,10 @@ export interface Removal {
   readonly target: Target;
   readonly stop: ThreadStop;
   readonly range: { readonly start: VirtualAddr; readonly end: VirtualAddr };
+  /** Memory of older hotpatches that goes with it. */
+  readonly also?: readonly Range[];
+  /** Memory that others use: it stays. */
+  readonly except?: readonly Range[];
   /** What was written in the module, and is again what it was. */
   readonly entries: readonly LedgerEntry[];
   /** Unused bytes of modules that injected calls stood in; they are cleared. */
@@ -73,15 +78,34 @@ export function closeFile(
 }
 
 /**
- * One call a mapping, the ledger's last: should we be killed in between, the next command reads
+ * One call a mapping, the hotpatch's own after older ones, the ledger's last: should we be killed in between, the next command reads
  * from it what to do, and when it is gone, everything before it is done.
  */
-function unmapping({ target, range }: Removal): InjectedCall[] {
-  return readMappings(target.pid)
+function unmapping({ target, range, also = [], except = [] }: Removal): InjectedCall[] {
+  const own = readMappings(target.pid)
     .filter((mapping) => isOurMapping(mapping))
-    .filter((mapping) => mapping.start >= range.start && mapping.end <= range.end)
-    .reverse()
-    .map(({ start, end }) => ({ number: SYSCALL.munmap, args: [start, end - start] }));
+    .filter((mapping) => !except.some((used) => isWithin(mapping, used)));
+  const older = own.filter((mapping) => also.some((memory) => isWithin(mapping, memory)));
+  const newer = own.filter(({ start, end }) => start >= range.start && end <= range.end);
+  return [...older, ...newer.reverse()].map(({ start, end }) => ({
+    number: SYSCALL.munmap,
+    args: [start, end - start],
+  }));
+}
+
+const isWithin = (mapping: Removal["range"], { address, size }: Range): boolean =>
+  mapping.start >= address && mapping.end <= address + size;
+
+/** What a hotpatch occupies, and what of it the others in the process use. */
+export function memoryOf(
+  patch: PresentPatch,
+  others: readonly { readonly ledger: Ledger }[],
+): Pick<Removal, "range" | "also" | "except"> {
+  const except = others.flatMap(({ ledger }) => [
+    { address: ledger.start, size: ledger.size },
+    ...ledger.keeps,
+  ]);
+  return { range: patch, also: patch.ledger.keeps, except };
 }
 
 /** The file of our own memory at `start`, or undefined where something else is mapped there now. */

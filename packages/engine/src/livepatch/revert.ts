@@ -13,7 +13,7 @@ import { type LedgerEntry, toHex } from "./ledger.ts";
 import { checkPatchable } from "./locate.ts";
 import { textRange } from "./plan.ts";
 import { collectGarbage } from "./rehearse.ts";
-import { removeMemory } from "./removal.ts";
+import { memoryOf, removeMemory } from "./removal.ts";
 import { StackCheck } from "./safety.ts";
 import { awaitRestarted, type SwitchReport, switchEntries } from "./switch-entries.ts";
 import {
@@ -78,7 +78,7 @@ export function revertPatch(
     context,
     target,
     stop,
-    range: patch,
+    ...memoryOf(patch, othersThan(target, patch)),
     entries: entriesInModule(target, ledger),
     rooms: ledger.spareRooms,
   });
@@ -92,6 +92,10 @@ export function revertPatch(
     ...(memoryLeft && { memoryLeft }),
   };
 }
+
+/** The other hotpatches in the process. */
+export const othersThan = (target: Target, patch: PresentPatch): readonly PresentPatch[] =>
+  target.patches.filter((other) => other !== patch);
 
 /** Writes `original` or `before` at every entry while no thread is in the new code. */
 export function putBack(

@@ -117,7 +117,12 @@ export function findUnfinished(
   mappings: readonly Mapping[],
   read: ReadMemory,
 ): { readonly start: VirtualAddr; readonly end: VirtualAddr }[] {
-  return patchRanges(mappings).filter(({ start }) => readLedger(start, read) === undefined);
+  const kept = readPatches(mappings, read).flatMap(({ ledger }) => ledger.keeps);
+  return patchRanges(mappings)
+    .filter(({ start }) => readLedger(start, read) === undefined)
+    .filter(
+      ({ start, end }) => !kept.some((it) => it.address <= start && end <= it.address + it.size),
+    );
 }
 
 /** The mappings as they are now. */
