@@ -1,5 +1,6 @@
 /** The list, what an outcome means, and when the figures are reached. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { refuseBuild } from "../../packages/builder/src/refusals.ts";
@@ -10,6 +11,7 @@ import { makesToRepeat } from "./remake.ts";
 import type { BinaryOutcome } from "./row.ts";
 import { positionOf } from "./run-package.ts";
 import { isReached, reachOf } from "./scores.ts";
+import { withWalkLock } from "./walk-lock.ts";
 
 const head = "package\tversion\tcve\tfirst_patch\tpatches\tclass\tchanged_functions\tflags";
 
@@ -99,4 +101,16 @@ test("makes that clean, test or only look are not repeated, those that install a
     runs.map(({ argv }) => argv.slice(1).join(" "));
   expect(words(kept.building)).toEqual(["-j2 V=1", "-C contrib all"]);
   expect(words(kept.installing)).toEqual(["-j2 install DESTDIR=/x"]);
+});
+
+test("two runs do not walk one tree at a time, and one that was killed is in nobody's way", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "suture-walk-"));
+  try {
+    const second = withWalkLock(folder, () => withWalkLock(folder, async () => "both"));
+    await expect(second).rejects.toThrow(`process ${process.pid} walks`);
+    writeFileSync(join(folder, "walk.lock"), "4194305\n");
+    expect(await withWalkLock(folder, async () => "alone")).toBe("alone");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -20,6 +20,7 @@ import { tryLive } from "./live.ts";
 import { addRecord, loadRecords, type RowRecord, rowKey } from "./records.ts";
 import { buildRow } from "./row.ts";
 import { moveWalk, openWalk, type Progress, type Walk } from "./walk.ts";
+import { withWalkLock } from "./walk-lock.ts";
 
 export interface RunOptions {
   readonly cacheFolder: string;
@@ -66,16 +67,14 @@ export async function runPackage(
   there.sort((a, b) => a.at - b.at);
   if (there.length === 0) return;
   const first = firstPosition(rows, series) ?? 0;
-  const walk = await openPackage(served, first, archive, progress);
-  if (isBuildRefusal(walk)) {
-    return failAll(
-      there.map(({ row }) => row),
-      version,
-      walk,
-      options,
-    );
-  }
-  for (const { row, at } of there) await runRow(row, { at, walk }, options);
+  await withWalkLock(served.folder, async () => {
+    const walk = await openPackage(served, first, archive, progress);
+    if (isBuildRefusal(walk)) {
+      const rows = there.map(({ row }) => row);
+      return failAll(rows, version, walk, options);
+    }
+    for (const { row, at } of there) await runRow(row, { at, walk }, options);
+  });
 }
 
 /** What an archive or a missing tool made fail may succeed the next time. */
