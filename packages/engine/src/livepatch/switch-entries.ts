@@ -14,7 +14,8 @@ import type { Conflict, StackCheck } from "./safety.ts";
 import type { Context } from "./target.ts";
 
 const TOUCHED_MAX = 4;
-const RESTART_MS = 20;
+/** On a busy machine a thread waits long for a processor. */
+const RESTART_MS = 500;
 
 export interface SwitchReport {
   /** From the first interrupt to the last thread's going on, in microseconds. */
