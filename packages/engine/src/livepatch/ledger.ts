@@ -113,9 +113,13 @@ export function encodeState(state: LedgerState): Uint8Array {
   return Uint8Array.from([LedgerState[state], 0, 0, 0]);
 }
 
+/** Whether the bytes begin a record at all, perhaps one of another version. */
+export const isLedgerMarked = (bytes: Uint8Array): boolean =>
+  bytes.length >= LEDGER_HEADER_SIZE && MAGIC.every((byte, index) => bytes[index] === byte);
+
 /** The size of the body that a header announces. Throws FormatError for no ledger. */
 export function parseLedgerHeader(bytes: Uint8Array): { state: LedgerState; bodySize: number } {
-  if (bytes.length < LEDGER_HEADER_SIZE || MAGIC.some((byte, index) => bytes[index] !== byte)) {
+  if (!isLedgerMarked(bytes)) {
     throw wrong(0, "the ledger's magic number", "other bytes");
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -8,7 +8,7 @@ import { buildId } from "../elf/note.ts";
 import { isRefusal, type Refusal } from "../refusals.ts";
 import { EntryWriter } from "./jumps.ts";
 import type { LedgerState } from "./ledger.ts";
-import type { Mapping } from "./loaded-module.ts";
+import type { Mapping, ReadMemory } from "./loaded-module.ts";
 import {
   checkPatchable,
   listProcessIds,
@@ -16,7 +16,7 @@ import {
   readMappedFile,
   refuseByErrno,
 } from "./locate.ts";
-import { type Context, openMemory, readMappings, readPatches } from "./target.ts";
+import { type Context, openMemory, readMappings, readPatches, refuseUnreadable } from "./target.ts";
 
 export interface AppliedHotpatch {
   readonly pid: number;
@@ -54,7 +54,11 @@ export function readStatus(context: Context, pid: number): AppliedHotpatch[] | R
   const memory = openMemory(context, pid);
   if (isRefusal(memory)) return memory;
   try {
-    const patches = readPatches(readMappings(pid), (at, size) => memory.read(at, size));
+    const mappings = readMappings(pid);
+    const read: ReadMemory = (at, size) => memory.read(at, size);
+    const unreadable = refuseUnreadable(`process ${pid}`, mappings, read);
+    if (unreadable) return unreadable;
+    const patches = readPatches(mappings, read);
     return patches.map(({ ledger, state }) => ({
       pid,
       id: ledger.id,

@@ -11,6 +11,7 @@ import { ProcessMemory } from "../process/memory.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import {
   LEDGER_HEADER_SIZE,
+  isLedgerMarked,
   type Ledger,
   type LedgerEntry,
   type LedgerState,
@@ -72,6 +73,8 @@ export function withTarget<T>(
       const read: ReadMemory = (address, size) => memory.read(address, size);
       const image = readProcessImage(pid, read);
       if (isRefusal(image)) return image;
+      const unreadable = refuseUnreadable(describe(image), image.mappings, read);
+      if (unreadable) return unreadable;
       const patches = readPatches(image.mappings, read);
       const result = work({ pid, memory, image, read, patches });
       return (isRefusal(result) ? endOf(pid) : undefined) ?? result;
@@ -112,7 +115,28 @@ export function readPatches(mappings: readonly Mapping[], read: ReadMemory): Pre
   });
 }
 
-/** Memory with our name that has no ledger. */
+/**
+ * Refuses where memory bears our name and a ledger that cannot be read: another version of this
+ * program wrote it. Its code may be in use, so nothing is known of what may be done.
+ */
+export function refuseUnreadable(
+  process: string,
+  mappings: readonly Mapping[],
+  read: ReadMemory,
+): Refusal | undefined {
+  const unreadable = patchRanges(mappings).some(({ start }) => {
+    const header = read(start, LEDGER_HEADER_SIZE);
+    return header !== undefined && isLedgerMarked(header) && readLedger(start, read) === undefined;
+  });
+  if (!unreadable) return undefined;
+  return refuse(
+    "unreadable-record",
+    `${process} has a hotpatch whose record cannot be read`,
+    "use the version of suture that applied it, or restart the service",
+  );
+}
+
+/** Memory with our name that has no ledger: a command was killed before it wrote one. */
 export function findUnfinished(
   mappings: readonly Mapping[],
   read: ReadMemory,
