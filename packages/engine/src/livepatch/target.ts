@@ -10,8 +10,8 @@ import { type Mapping, parseMaps } from "../process/maps.ts";
 import { ProcessMemory } from "../process/memory.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import {
-  LEDGER_HEADER_SIZE,
   isLedgerMarked,
+  LEDGER_HEADER_SIZE,
   type Ledger,
   type LedgerEntry,
   type LedgerState,
