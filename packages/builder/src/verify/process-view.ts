@@ -127,6 +127,7 @@ export function moduleAt(
   address: number,
 ): (MappedModule & { readonly first: MappedRange }) | undefined {
   const index = ranges.findIndex(({ start, end }) => start <= address && address < end);
+  if (ranges[index]?.path.startsWith("[")) return undefined; // The vdso, say: of no file.
   // What is zero at first stands behind the file's own ranges, without a file.
   const last = ranges.slice(0, index + 1).findLast(({ inode }) => inode !== 0);
   const first = ranges.slice(0, index + 1).findLast(({ inode, path, offset }) => {
