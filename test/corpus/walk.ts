@@ -112,10 +112,15 @@ async function buildHere(
   const built = dirname(rebuild.root);
   const shipped = await obtainShippedFiles(source, { archive: options.archive, built }, progress);
   if (isBuildRefusal(shipped)) return shipped;
+  const paths = new Set(rebuild.linked.map((file) => file.path));
+  const candidates = rebuild.linked.filter(
+    (file) =>
+      file.hasSymbols &&
+      !file.path.startsWith("debian/.") &&
+      !isPackaged(file.path) &&
+      !isRelinked(file.path, paths),
+  );
   const binaries = shipped.flatMap(({ path, buildId }) => {
-    const candidates = rebuild.linked.filter(
-      (file) => file.hasSymbols && !file.path.startsWith("debian/.") && !isPackaged(file.path),
-    );
     const found =
       candidates.find((file) => file.buildId === buildId) ??
       candidates.find((file) => basename(file.path) === basename(path));
@@ -129,6 +134,10 @@ async function buildHere(
 
 /** Files that were installed into debian/PACKAGE or debian/tmp: no make links them again. */
 const isPackaged = (path: string): boolean => /^debian\/[^/]+\/(?:usr|s?bin|lib|etc)\//.test(path);
+
+/** What libtool linked once more to install it: a T behind the name of what make links. */
+const isRelinked = (path: string, paths: ReadonlySet<string>): boolean =>
+  path.endsWith("T") && paths.has(path.slice(0, -1));
 
 /** Goes to another place of the series; where make fails, everything is built anew there. */
 export async function moveWalk(
