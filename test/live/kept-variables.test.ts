@@ -10,7 +10,7 @@ const engine = openEngine({ lockFolder: join(workshop.folder, "lock") });
 let program: string;
 
 beforeAll(() => {
-  program = workshop.compileVictim("visitors");
+  program = workshop.compileVictim("visitors", ["-pthread"]);
 });
 afterEach(() => workshop.endVictims());
 afterAll(() => workshop.close());

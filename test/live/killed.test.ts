@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isRefusal, openEngine, parseHotpatch } from "@suture/engine";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { withCallbacks } from "./callbacks.ts";
 import { type Job, KILLED_RUN, type Outcome } from "./killed-run.ts";
 import { hotpatchMaps, type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { openWorkshop, type Victim } from "./victim.ts";
@@ -27,6 +28,11 @@ let program: string;
 let first: string;
 /** Supersedes the first: it drops `one` and has other new code for the rest. */
 let second: string;
+/** As the first, with callbacks of all kinds. */
+let withAll: string;
+const FUNCTIONS = Object.entries({ one: 11, two: 22, three: 33 })
+  .map(([name, value]) => `int ${name}(void) { return ${value}; }`)
+  .join("\n");
 
 beforeAll(() => {
   program = workshop.compileVictim("answers", ["-pthread"]);
@@ -46,6 +52,14 @@ beforeAll(() => {
   };
   first = make("first", 1, { one: 11, two: 22, three: 33 });
   second = make("second", 2, { two: 222, three: 333 });
+  withAll = join(workshop.folder, "with-callbacks.hotpatch");
+  workshop.makeHotpatch({
+    binary: program,
+    source: `${FUNCTIONS} int a(void) { return 0; } int b(void) { return 1; }`,
+    functions: ["one", "two", "three"],
+    id: "with-callbacks",
+    edit: withCallbacks("pre-apply a", "post-apply b", "pre-revert a", "post-revert b"),
+  });
 });
 afterEach(() => workshop.endVictims());
 afterAll(() => workshop.close());
@@ -88,6 +102,8 @@ interface Scene {
   readonly prepare: (pid: number) => void;
   /** The answers before and after the whole operation: the only ones after recovery. */
   readonly answers: readonly [string, string];
+  /** Which hotpatch the new answers are of, where it is not the first. */
+  readonly id?: string;
 }
 
 const engine = openEngine({ lockFolder });
@@ -124,6 +140,20 @@ const SCENES: Readonly<Record<string, Scene>> = {
     prepare: (pid) => apply(pid, first),
     job: (pid) => ({ operation: "revert", pid, id: "first" }),
     answers: [NEW, OLD],
+  },
+  "apply with callbacks": {
+    victim: SLEEPING,
+    prepare: () => {},
+    job: (pid) => ({ operation: "apply", pid, file: withAll }),
+    answers: [OLD, NEW],
+    id: "with-callbacks",
+  },
+  "revert with callbacks": {
+    victim: SLEEPING,
+    prepare: (pid) => apply(pid, withAll),
+    job: (pid) => ({ operation: "revert", pid, id: "with-callbacks" }),
+    answers: [NEW, OLD],
+    id: "with-callbacks",
   },
   "apply of a superseding hotpatch": {
     victim: SLEEPING,
@@ -173,7 +203,7 @@ async function killAt(job: Omit<Job, "lockFolder">, step: Step): Promise<void> {
 async function checkRecovery(
   victim: Victim,
   before: Snapshot,
-  answers: readonly string[],
+  { answers, id = "first" }: Pick<Scene, "id"> & { readonly answers: readonly string[] },
 ): Promise<void> {
   expect(await answerOf(victim)).toMatch(ANY);
   const next = openEngine({ lockFolder });
@@ -186,7 +216,7 @@ async function checkRecovery(
   if (isRefusal(status)) throw new Error(status.detail);
   const [applied, ...others] = status;
   expect(others).toEqual([]);
-  expect(applied?.id).toBe({ [OLD]: undefined, [NEW]: "first", [NEWER]: "second" }[answer]);
+  expect(applied?.id).toBe({ [OLD]: undefined, [NEW]: id, [NEWER]: "second" }[answer]);
   if (applied !== undefined) {
     expect(applied).toMatchObject({ state: "applied", inForce: true });
     revert(victim.pid, applied.id);
@@ -212,7 +242,7 @@ for (const [name, scene] of Object.entries(SCENES)) {
       const before = takeSnapshot(victim.pid);
       scene.prepare(victim.pid);
       await killAt(scene.job(victim.pid), step);
-      await checkRecovery(victim, before, scene.answers);
+      await checkRecovery(victim, before, scene);
       await victim.kill();
     }
   });
@@ -233,7 +263,7 @@ test("recovery, killed at each step, is finished by the next command", async () 
   for (const step of steps) {
     const again = await interrupted();
     await killAt({ operation: "recover", pid: again.victim.pid }, step);
-    await checkRecovery(again.victim, again.before, [OLD, NEW, NEWER]);
+    await checkRecovery(again.victim, again.before, { answers: [OLD, NEW, NEWER] });
     await again.victim.kill();
   }
 });

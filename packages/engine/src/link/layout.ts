@@ -3,6 +3,7 @@
  *
  *     0        r-x   .text*            the new code
  *                    stubs             one for each function called by a 32-bit displacement
+ *                    callback runner   where there are callbacks
  *     page     r--   GOT               slots for addresses and thread-local variables
  *                    .eh_frame         ours for the stubs, the object's, a terminator
  *                    .rodata*, .data.rel.ro*, every other read-only section
@@ -23,6 +24,7 @@ import { relocationName, relocationsOf } from "../elf/relocation.ts";
 import type { ElfSymbol } from "../elf/symbol.ts";
 import { symbolTable } from "../elf/symbol.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { CALLBACK_RUNNER, RUNNER_UNWIND_SIZE } from "./callback-runner.ts";
 import {
   isBranchField,
   type RelocationRule,
@@ -74,12 +76,20 @@ export interface Layout {
   /** Offset from the base of the stub of each undefined function, by symbol index. */
   readonly stubs: ReadonlyMap<number, number>;
   readonly stubRange: { readonly offset: number; readonly size: number };
+  /** Offset from the base of the code that runs callbacks; absent where there are none. */
+  readonly runner?: number;
   /** Unwind information of the new code and the stubs; absent where there is neither. */
   readonly ehFrame?: { readonly offset: number; readonly size: number };
 }
 
 /** Sections that are not placed, for the process has them already, by section index. */
 export type KeptSections = ReadonlyMap<number, VirtualAddr>;
+
+export interface LayoutOptions {
+  /** Sections that stay where they are in the process: nothing of them is written. */
+  readonly kept?: KeptSections;
+  readonly hasCallbacks?: boolean;
+}
 
 export const PAGE_SIZE = 4096;
 
@@ -97,10 +107,11 @@ export const slotKey = (kind: SlotKind, symbolIndex: number): string => `${kind}
  * Refuses relocation types that cannot be applied (`unsupported-relocation`), new thread-local
  * variables (`unresolved-tls`), and objects that no hotpatch may be (`bad-hotpatch`): with
  * constructors, writable code, indirect functions of their own or absurd sizes. Throws FormatError.
- *
- * `present` are sections that stay where they are in the process: nothing of them is written.
  */
-export function planLayout(object: ElfFile, present: KeptSections = new Map()): Layout | Refusal {
+export function planLayout(
+  object: ElfFile,
+  { kept: present = new Map(), hasCallbacks = false }: LayoutOptions = {},
+): Layout | Refusal {
   if (object.e_type !== ET.ET_REL) return bad("the file is no relocatable object");
   const symbols = symbolTable(object);
   const refusal = checkSections(object) ?? checkSymbols(symbols);
@@ -108,7 +119,7 @@ export function planLayout(object: ElfFile, present: KeptSections = new Map()): 
   const kept = keptSections(object).filter(({ section }) => !present.has(section.index));
   const needs = countNeeds(object, kept, symbols);
   if (isRefusal(needs)) return needs;
-  const layout = place(kept, symbols, needs);
+  const layout = place(kept, symbols, { ...needs, hasCallbacks });
   return isRefusal(layout) ? layout : { ...layout, kept: present };
 }
 
@@ -121,6 +132,10 @@ interface Kept {
 interface Needs {
   readonly slots: ReadonlyMap<string, { kind: SlotKind; symbolIndex: number }>;
   readonly called: ReadonlySet<number>;
+}
+
+interface Wanted extends Needs {
+  readonly hasCallbacks: boolean;
 }
 
 const bad = (detail: string): Refusal =>
@@ -281,7 +296,7 @@ function createCursor() {
 function place(
   kept: readonly Kept[],
   symbols: readonly ElfSymbol[],
-  needs: Needs,
+  needs: Wanted,
 ): Omit<Layout, "kept"> | Refusal {
   const cursor = createCursor();
   const sections: PlacedSection[] = [];
@@ -299,6 +314,7 @@ function place(
   const stubs = new Map<number, number>();
   const stubStart = cursor.take(0, needs.called.size > 0 ? 16 : 1);
   for (const symbolIndex of needs.called) stubs.set(symbolIndex, cursor.take(STUB_SIZE, 1));
+  const runner = needs.hasCallbacks ? cursor.take(CALLBACK_RUNNER.length, 16) : undefined;
   const readOnlyStart = cursor.take(0, PAGE_SIZE);
 
   const slots = new Map<string, Slot>();
@@ -307,6 +323,7 @@ function place(
     slots.set(key, { ...slot, offset: cursor.take(SLOT_WORDS[slot.kind] * 8, 8) });
   const ehFrames = kept.filter((entry) => isEhFrame(entry.section));
   const ehFrameStart = cursor.take(stubs.size > 0 ? STUB_UNWIND_SIZE : 0, 8);
+  if (runner !== undefined) cursor.take(RUNNER_UNWIND_SIZE, 1);
   // Packed without gaps: a zero word between two tables would end the first reader's walk.
   put(ehFrames, true);
   const hasEhFrame = cursor.position > ehFrameStart;
@@ -341,6 +358,7 @@ function place(
     slots,
     stubs,
     stubRange: { offset: stubStart, size: stubs.size * STUB_SIZE },
+    ...(runner !== undefined && { runner }),
     ...(hasEhFrame && { ehFrame: { offset: ehFrameStart, size: ehFrameSize } }),
   };
 }

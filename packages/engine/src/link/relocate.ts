@@ -57,13 +57,23 @@ import {
 
 export type { LinkedSegment, ResolvedSymbol, SymbolResolver };
 
-import { fits, type RelocationRule, relocationRule, stubUnwindTable, writeStub } from "./x86-64.ts";
+import { CALLBACK_RUNNER, runnerUnwindTable } from "./callback-runner.ts";
+import {
+  fits,
+  type RelocationRule,
+  relocationRule,
+  STUB_UNWIND_SIZE,
+  stubUnwindTable,
+  writeStub,
+} from "./x86-64.ts";
 
 export interface LinkedImage {
   readonly base: VirtualAddr;
   readonly segments: readonly LinkedSegment[];
   /** All defined functions. Of local ones with the same name the last. */
   readonly symbols: ReadonlyMap<string, VirtualAddr>;
+  /** The code that runs callbacks; absent where there are none. */
+  readonly runner?: VirtualAddr;
   /** The unwind table of the new code and the stubs, ended by a zero word. */
   readonly ehFrame?: { readonly address: VirtualAddr; readonly size: number };
   /** Empty where `ehFrame` is absent. */
@@ -99,10 +109,12 @@ export function linkObject(
   const refusal = fillSlots(linker) ?? relocateSections(linker);
   if (refusal) return refusal;
   const ehFrameBytes = fillStubs(linker);
+  fillRunner(linker, ehFrameBytes);
   return {
     base,
     segments: linker.image.segments,
     symbols: definedFunctions(layout, base),
+    ...(layout.runner !== undefined && { runner: at(base, layout.runner) }),
     ...(layout.ehFrame && {
       ehFrame: { address: at(base, layout.ehFrame.offset), size: layout.ehFrame.size },
     }),
@@ -314,6 +326,15 @@ function fillStubs({ layout, base, image }: Linker): Uint8Array {
   if (size > 0)
     table.set(stubUnwindTable({ table: base + layout.ehFrame.offset, stubs: base + offset, size }));
   return table;
+}
+
+/** Its unwind table comes behind that of the stubs. */
+function fillRunner({ layout, base, image }: Linker, table: Uint8Array): void {
+  if (layout.runner === undefined || layout.ehFrame === undefined) return;
+  image.bytesAt(layout.runner).set(CALLBACK_RUNNER);
+  const at = layout.stubRange.size > 0 ? STUB_UNWIND_SIZE : 0;
+  const addresses = { table: base + layout.ehFrame.offset + at, runner: base + layout.runner };
+  table.set(runnerUnwindTable(addresses), at);
 }
 
 function definedFunctions(layout: Layout, base: VirtualAddr): ReadonlyMap<string, VirtualAddr> {

@@ -20,16 +20,22 @@ import { createArea } from "../process/libc.ts";
 import { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
+import { applyCallbacks } from "./callbacks.ts";
 import type { Hotpatch } from "./hotpatch.ts";
 import { EntryWriter } from "./jumps.ts";
-import { encodeState, LEDGER_STATE_OFFSET, type LedgerState } from "./ledger.ts";
+import {
+  encodeState,
+  LEDGER_HEADER_SIZE,
+  LEDGER_STATE_OFFSET,
+  type LedgerState,
+} from "./ledger.ts";
 import { mapMemory } from "./map-memory.ts";
 import { type ApplyPlan, planApply, preparedLedger } from "./plan.ts";
 import { collectGarbage } from "./rehearse.ts";
 import { memoryOf, removeMemory } from "./removal.ts";
 import { StackCheck } from "./safety.ts";
 import type { SpareRoom } from "./spare-room.ts";
-import { type SwitchReport, switchEntries } from "./switch-entries.ts";
+import { type SwitchCallbacks, type SwitchReport, switchEntries } from "./switch-entries.ts";
 import { type Context, describe, mapFile, readMappings, type Target } from "./target.ts";
 import { unwindModules } from "./unwind-modules.ts";
 import { warmUp } from "./warm-up.ts";
@@ -68,11 +74,15 @@ export function applyToTarget(
     if (isRefusal(rooms)) return rooms;
     context.faultPoint("mapped");
     options.onStep("writing");
+    const { ledger } = plan;
+    const callbacks = applyCallbacks({ context, target, ledger });
     const switched =
-      writeMemory(context, target, plan, rooms) ?? switchTo(context, target, stop, plan, options);
+      writeMemory(context, target, plan, rooms) ??
+      switchTo({ context, target, stop, plan, callbacks }, options);
     if (isRefusal(switched)) {
-      const { entries } = plan.ledger;
-      if (switched.refused !== "changed-code") {
+      const { entries } = ledger;
+      // Where a thread may be in the new code, the next command undoes the rest.
+      if (switched.refused !== "changed-code" && callbacks?.isThreadBack !== false) {
         removeMemory({ context, target, stop, range: rangeOf(plan), entries, rooms });
       }
       return switched;
@@ -134,16 +144,19 @@ function writeMemory(
   plan: ApplyPlan,
   rooms: readonly SpareRoom[],
 ): Refusal | undefined {
-  const { ledger, image } = plan;
-  const ledgerSize = image.base - ledger.start;
+  const { ledger, ledgerSize, image } = plan;
+  const linkedAt = image.base - ledger.start;
   const path = mapFile(target.pid, ledger.start, virtualAddr(ledger.start + ledgerSize));
   const file = openSync(path, "r+");
   try {
     // By us, for the process may have a limit on the size of files (RLIMIT_FSIZE).
     ftruncateSync(file, ledger.size);
+    const record = preparedLedger(plan, rooms);
+    // The record's beginning comes last: whoever finds it finds all of it.
     const parts = [
-      { offset: 0, bytes: preparedLedger(plan, rooms) },
-      ...image.segments.map(({ offset, bytes }) => ({ offset: ledgerSize + offset, bytes })),
+      ...image.segments.map(({ offset, bytes }) => ({ offset: linkedAt + offset, bytes })),
+      { offset: LEDGER_HEADER_SIZE, bytes: record.subarray(LEDGER_HEADER_SIZE) },
+      { offset: 0, bytes: record.subarray(0, LEDGER_HEADER_SIZE) },
     ];
     for (const { offset, bytes } of parts) {
       const area = createArea(bytes.length);
@@ -167,12 +180,17 @@ function writeMemory(
   return undefined;
 }
 
+interface Switching {
+  readonly context: Context;
+  readonly target: Target;
+  readonly stop: ThreadStop;
+  readonly plan: ApplyPlan;
+  readonly callbacks: SwitchCallbacks | undefined;
+}
+
 /** Steps 6 to 9. */
 function switchTo(
-  context: Context,
-  target: Target,
-  stop: ThreadStop,
-  plan: ApplyPlan,
+  { context, target, stop, plan, callbacks }: Switching,
   options: ApplyOptions,
 ): SwitchReport | Refusal {
   const { entries, start } = plan.ledger;
@@ -205,6 +223,7 @@ function switchTo(
     undo,
     timeoutMs: options.timeoutMs,
     keepCaller: plan.superseded !== undefined && !options.keepSuperseded,
+    callbacks,
     process: describe(target.image),
   });
   if (isRefusal(report)) return report;

@@ -8,8 +8,10 @@ import { type FileAddr, fileAddr } from "../bytes/address.ts";
 import { FormatError } from "../bytes/format-error.ts";
 import { type ElfFile, parseElf, sectionByName, sectionBytes } from "../elf/file.ts";
 import { type Refusal, refuse } from "../refusals.ts";
-import { FUNCTIONS_MAX, HOTPATCH_FILE_SIZE_MAX } from "./limits.ts";
+import { CALLBACKS_MAX, FUNCTIONS_MAX, HOTPATCH_FILE_SIZE_MAX } from "./limits.ts";
 import {
+  CALLBACK_TIMES,
+  type Callback,
   type FunctionPart,
   PATCH_SECTION,
   type PatchDescription,
@@ -63,6 +65,7 @@ export function parseDescription(bytes: Uint8Array): PatchDescription {
     },
     functions: list(root.functions, "functions").map(parseFunction),
     references: list(root.references, "references").map(parseReference),
+    ...(root.callbacks !== undefined && { callbacks: parseCallbacks(root.callbacks) }),
   };
 }
 
@@ -106,6 +109,19 @@ function parseReference(value: unknown, index: number): SymbolReference {
     default:
       throw wrong(`${where}.kind`, "module, dynamic or module-tls", String(entry.kind));
   }
+}
+
+function parseCallbacks(value: unknown): Callback[] {
+  const callbacks = list(value, "callbacks");
+  if (callbacks.length > CALLBACKS_MAX) throw wrong("callbacks", "a shorter list", "a longer one");
+  return callbacks.map((item, index) => {
+    const where = `callbacks[${index}]`;
+    const entry = object(item, where);
+    const when = CALLBACK_TIMES.find((time) => time === entry.when);
+    if (when === undefined) throw wrong(`${where}.when`, CALLBACK_TIMES.join(), `${entry.when}`);
+    const symbol = text(entry.symbol, `${where}.symbol`);
+    return { when, symbol, unit: text(entry.unit, `${where}.unit`) };
+  });
 }
 
 function object(value: unknown, where: string): Readonly<Record<string, unknown>> {

@@ -205,7 +205,7 @@ export function sendThread(stop: ThreadStop, thread: Thread, method: InjectionMe
 }
 
 /** Calls that it was sent to before come first, in their order. */
-const isAmongFrames = ({ callFrames, registers: { rsp } }: Thread): boolean =>
+export const isAmongFrames = ({ callFrames, registers: { rsp } }: Thread): boolean =>
   callFrames !== undefined && callFrames.start <= rsp && rsp < callFrames.end;
 
 const byActivity = (threads: readonly Thread[]): Thread[] =>

@@ -16,7 +16,8 @@
  */
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { FormatError } from "../bytes/format-error.ts";
-import { FUNCTIONS_MAX, LEDGER_SIZE_MAX, VARIABLES_MAX } from "./limits.ts";
+import { CALLBACKS_MAX, FUNCTIONS_MAX, LEDGER_SIZE_MAX, VARIABLES_MAX } from "./limits.ts";
+import { CALLBACK_TIMES, type Callback } from "./patch-description.ts";
 
 export const LedgerState = {
   prepared: 1,
@@ -44,6 +45,7 @@ export interface Ledger {
   readonly variables: readonly LedgerVariable[];
   /** Memory of superseded hotpatches that holds some of these variables. */
   readonly keeps: readonly Range[];
+  readonly callbacks: LedgerCallbacks | null;
   /** Where the code of injected calls was put. */
   readonly spareRooms: readonly Range[];
   /** The hotpatch that this one replaces, removed after the switch. */
@@ -54,6 +56,15 @@ export interface Ledger {
 export interface Range {
   readonly address: VirtualAddr;
   readonly size: number;
+}
+
+/** What runs in the process when the hotpatch is applied or reverted (callback-run.ts). */
+export interface LedgerCallbacks {
+  /** The code that calls them. */
+  readonly runner: VirtualAddr;
+  /** Their stack, and the save area behind it. */
+  readonly area: Range;
+  readonly list: readonly (Callback & { readonly address: VirtualAddr })[];
 }
 
 /** A variable that a hotpatch brought (variables.ts). */
@@ -158,6 +169,7 @@ export function parseLedgerBody(bytes: Uint8Array): Ledger {
     data: range(body.data, "data"),
     variables: variables(body.variables),
     keeps: ranges(body.keeps, "keeps", KEEPS_MAX),
+    callbacks: body.callbacks === null ? null : callbacks(body.callbacks),
     spareRooms: ranges(body.spareRooms, "spareRooms", SPARE_ROOMS_MAX),
     supersedes: body.supersedes === null ? null : text(body.supersedes, "supersedes"),
     entries: entries.map(parseEntry),
@@ -192,6 +204,27 @@ function record(value: unknown, where: string): Readonly<Record<string, unknown>
 function range(value: unknown, where: string): Range {
   const entry = record(value, where);
   return { address: virtualAddr(count(entry.address, where)), size: count(entry.size, where) };
+}
+
+function callbacks(value: unknown): LedgerCallbacks {
+  const entry = record(value, "callbacks");
+  const { list } = entry;
+  if (!Array.isArray(list) || list.length > CALLBACKS_MAX) {
+    throw wrong(LEDGER_HEADER_SIZE, "a list of callbacks", typeof list);
+  }
+  return {
+    runner: virtualAddr(count(entry.runner, "runner")),
+    area: range(entry.area, "area"),
+    list: list.map((item: unknown, index) => {
+      const where = `callbacks[${index}]`;
+      const callback = record(item, where);
+      const when = CALLBACK_TIMES.find((time) => time === callback.when);
+      if (when === undefined) throw wrong(LEDGER_HEADER_SIZE, where, String(callback.when));
+      const symbol = text(callback.symbol, where);
+      const unit = text(callback.unit, where);
+      return { when, symbol, unit, address: virtualAddr(count(callback.address, where)) };
+    }),
+  };
 }
 
 function variables(value: unknown): readonly LedgerVariable[] {

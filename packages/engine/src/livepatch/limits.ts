@@ -12,6 +12,12 @@ export const FUNCTIONS_MAX = 4096;
 /** Variables that one hotpatch brings. */
 export const VARIABLES_MAX = 4096;
 
+/** Callbacks of one hotpatch; the save area has records for them (link/callback-runner.ts). */
+export const CALLBACKS_MAX = 256;
+
+/** A callback that has not returned by then is cut short: the whole process waits for it. */
+export const CALLBACK_DEADLINE_MS = 1000;
+
 /** Bytes of the ledger: about 300 for each function or variable. */
 export const LEDGER_SIZE_MAX = 4 * 2 ** 20;
 

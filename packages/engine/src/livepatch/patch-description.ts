@@ -19,6 +19,20 @@ export interface PatchDescription {
   readonly target: PatchTarget;
   readonly functions: readonly ReplacedFunction[];
   readonly references: readonly SymbolReference[];
+  /** Functions of the hotpatch that run when it is applied or reverted, in their order. */
+  readonly callbacks?: readonly Callback[];
+}
+
+/** When a callback runs: docs/writing-hotpatches.md. */
+export const CALLBACK_TIMES = ["pre-apply", "post-apply", "pre-revert", "post-revert"] as const;
+export type CallbackTime = (typeof CALLBACK_TIMES)[number];
+
+export interface Callback {
+  readonly when: CallbackTime;
+  /** The defined symbol of the hotpatch object. */
+  readonly symbol: string;
+  /** The translation unit. Its post-revert callbacks run after its pre-apply callbacks only. */
+  readonly unit: string;
 }
 
 /** The one program or shared library that the hotpatch fits. */

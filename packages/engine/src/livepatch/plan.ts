@@ -8,6 +8,7 @@ import { type LinkedImage, linkObject } from "../link/relocate.ts";
 import type { InjectedCall } from "../process/injected-call.ts";
 import { SYSCALL } from "../process/interrupted-call.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
+import { callbackAreaSize, placeCallbacks } from "./callbacks.ts";
 import type { Hotpatch } from "./hotpatch.ts";
 import { type CallMeans, findCallMeans } from "./injection.ts";
 import { checkOriginalCode, planJumps, withOriginals } from "./jumps.ts";
@@ -37,6 +38,8 @@ const MFD_EXEC = 0x10; // Linux 6.3; before, the kernel does not know the flag.
 export interface ApplyPlan {
   readonly module: LoadedModule;
   readonly ledger: Ledger;
+  /** Bytes of memory for the ledger alone. */
+  readonly ledgerSize: number;
   readonly image: LinkedImage;
   readonly means: CallMeans;
   readonly name: string;
@@ -109,12 +112,18 @@ interface ImageRequest {
 function planImage(request: ImageRequest): ApplyPlan | Refusal {
   const { target, hotpatch, module } = request;
   const { description } = hotpatch;
-  const layout = planLayout(hotpatch.object, request.kept.sections);
+  const callbacks = description.callbacks ?? [];
+  const guarded = checkShadowStack(target, callbacks.length);
+  if (guarded) return guarded;
+  const kept = request.kept.sections;
+  const layout = planLayout(hotpatch.object, { kept, hasCallbacks: callbacks.length > 0 });
   if (isRefusal(layout)) return layout;
   const ledgerSize = ledgerSizeMax(request);
-  const start = choosePlaceFor(request, ledgerSize + layout.size);
+  const areaSize = callbackAreaSize(callbacks);
+  const size = ledgerSize + areaSize + layout.size;
+  const start = choosePlaceFor(request, size);
   if (isRefusal(start)) return start;
-  const base = virtualAddr(start + ledgerSize);
+  const base = virtualAddr(start + ledgerSize + areaSize);
   const resolve = createResolver({
     modules: linkOrder(target.image.modules, target.read),
     target: module,
@@ -136,20 +145,23 @@ function planImage(request: ImageRequest): ApplyPlan | Refusal {
     read: request.read,
   });
   if (isRefusal(jumps)) return jumps;
-  const mapping = planMapping({ ...request, layout, start, ledgerSize });
+  const mapping = planMapping({ ...request, layout, start, ledgerSize, areaSize });
   if (isRefusal(mapping)) return mapping;
+  const placed = placeCallbacks(callbacks, linked, start + ledgerSize);
+  if (isRefusal(placed)) return placed;
   const ledger: Ledger = {
     id: description.id,
     sequence: description.sequence,
     buildId: description.target.buildId,
     module: module.path,
     start,
-    size: ledgerSize + layout.size,
+    size,
     text: segmentRange(linked, "r-x"),
     ehFrame: linked.ehFrame ?? { address: base, size: 0 },
     data: dataRange(linked),
     variables: recordVariables(request.variables, layout, base),
     keeps: request.kept.keeps,
+    callbacks: placed,
     spareRooms: [],
     supersedes: request.superseded?.ledger.id ?? null,
     entries: planEntries(jumps, request.superseded, target.read),
@@ -157,11 +169,22 @@ function planImage(request: ImageRequest): ApplyPlan | Refusal {
   return {
     module,
     ledger,
+    ledgerSize,
     image: linked,
     ...mapping,
     ranges: rangesInTheWay(request),
     superseded: request.superseded,
   };
+}
+
+/** The runner ends in `iretq`, which a guarded return address does not allow. */
+function checkShadowStack({ image }: Target, callbacks: number): Refusal | undefined {
+  if (callbacks === 0 || !image.hasShadowStack) return undefined;
+  return refuse(
+    "no-thread-for-callback",
+    `${describe(image)} guards its return addresses (shadow stacks)`,
+    "a restart with the fixed package is needed for this process",
+  );
 }
 
 /** A free place from which the module and the variables that are there already can be reached. */
@@ -242,13 +265,16 @@ function planMapping(request: {
   readonly layout: Layout;
   readonly start: VirtualAddr;
   readonly ledgerSize: number;
+  readonly areaSize: number;
   readonly kernel: { readonly knowsMfdExec: boolean };
 }): Pick<ApplyPlan, "means" | "name" | "createFile" | "mapFile" | "mapped"> | Refusal {
-  const { target, layout, start, ledgerSize, kernel } = request;
+  const { target, layout, start, ledgerSize, areaSize, kernel } = request;
+  const linkedAt = ledgerSize + areaSize;
   const name = `${MAPPING_NAME}${request.hotpatch.description.id}`;
   const parts = [
     { protection: "r--" as const, offset: 0, size: ledgerSize },
-    ...layout.segments.map((segment) => ({ ...segment, offset: segment.offset + ledgerSize })),
+    { protection: "rw-" as const, offset: ledgerSize, size: areaSize },
+    ...layout.segments.map((segment) => ({ ...segment, offset: segment.offset + linkedAt })),
   ].filter((part) => part.size > 0);
   const means = findCallMeans(target, name);
   if (isRefusal(means)) return means;
@@ -329,6 +355,7 @@ function ledgerSizeMax(request: ImageRequest): number {
     ...hotpatch.description.functions.map((entry) => entry.name),
     ...(superseded?.ledger.entries ?? []).map((entry) => entry.name),
     ...variables.map((variable) => variable.name),
+    ...(hotpatch.description.callbacks ?? []).map(({ symbol, unit }) => symbol + unit),
   ];
   const entries = names.reduce((size, name) => size + 192 + escaped(name), 0);
   return alignToPage(1536 + escaped(module.path) + entries + kept.keeps.length * 64);

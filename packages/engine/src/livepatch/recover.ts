@@ -17,6 +17,7 @@ import type { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
 import { recordState, withStop } from "./apply.ts";
+import { applyCallbacks, skipUnreached } from "./callbacks.ts";
 import { EntryWriter } from "./jumps.ts";
 import { checkPatchable } from "./locate.ts";
 import { findOpenFiles } from "./map-memory.ts";
@@ -24,7 +25,7 @@ import { closeFile, memoryOf, removeMemory } from "./removal.ts";
 import { othersThan, putBack, type RevertOptions, revertPatch } from "./revert.ts";
 import { StackCheck } from "./safety.ts";
 import { findUsedRooms, type SpareRoom } from "./spare-room.ts";
-import { switchEntries } from "./switch-entries.ts";
+import { type SwitchCallbacks, type SwitchReport, switchEntries } from "./switch-entries.ts";
 import {
   type Context,
   describe,
@@ -103,6 +104,8 @@ function recoverPatch(
     }
     case "switching":
       if (holds(target, patch)) {
+        const failed = runLeftCallbacks(context, target, stop, patch, options);
+        if (failed) return `could not finish applying ${ledger.id}: ${failed.detail}`;
         recordState(target, ledger.start, "applied");
         if (old) removeOld(old);
         return `finished applying ${ledger.id}`;
@@ -147,10 +150,14 @@ function undo(
   options: RevertOptions,
 ): string | Refusal {
   const { ledger } = patch;
+  if (patch.state === "prepared" || patch.state === "switching") {
+    skipUnreached({ context, target, ledger }, !holds(target, patch, "before"));
+  }
   // Without the superseded hotpatch in the process its jumps lead nowhere.
   const which = ledger.supersedes === null || old ? "before" : "original";
   const report = putBack(context, target, stop, patch, which, options);
   if (isRefusal(report)) return report;
+  if (report.inUse) return report.inUse;
   const entries = old ? [] : ledger.entries;
   const rooms = ledger.spareRooms;
   const memory = memoryOf(patch, othersThan(target, patch));
@@ -158,10 +165,52 @@ function undo(
   return left ? left.detail : `undid the interrupted apply of ${ledger.id}`;
 }
 
-/** True when every entry is as the hotpatch wants it. */
-export function holds(target: Target, { ledger }: PresentPatch): boolean {
-  const entries = ledger.entries.map(({ address, after }) => ({ address, bytes: after }));
+/** True when every entry is as the hotpatch wants it, or as it was before. */
+function holds(
+  target: Target,
+  { ledger }: PresentPatch,
+  which: "after" | "before" = "after",
+): boolean {
+  const entries = ledger.entries.map((entry) => ({ address: entry.address, bytes: entry[which] }));
   return new EntryWriter(target.memory, entries).isWritten();
+}
+
+/** The post-apply callbacks that a killed command did not come to. */
+function runLeftCallbacks(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  { ledger }: PresentPatch,
+  options: RevertOptions,
+): Refusal | undefined {
+  const callbacks = applyCallbacks({ context, target, ledger });
+  if (callbacks === undefined) return undefined;
+  const report = switchNothing(context, target, stop, options, callbacks);
+  return isRefusal(report) ? report : undefined;
+}
+
+/** A stop with callbacks only. */
+function switchNothing(
+  context: Context,
+  target: Target,
+  stop: ThreadStop,
+  options: RevertOptions,
+  callbacks: SwitchCallbacks,
+): SwitchReport | Refusal {
+  const writer = new EntryWriter(target.memory, []);
+  return switchEntries({
+    ...{ context, stop, writer, undo: writer, callbacks },
+    check: new StackCheck({
+      stack: context.stack,
+      pid: target.pid,
+      unwinder: createUnwinder(unwindModules(target.image, target.patches, target.read)),
+      ranges: [],
+      mappings: target.image.mappings,
+    }),
+    timeoutMs: options.timeoutMs,
+    keepCaller: true,
+    process: describe(target.image),
+  });
 }
 
 /** Through a stop like any other switch: a thread with a signal handler may still be inside. */

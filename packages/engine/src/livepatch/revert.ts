@@ -8,6 +8,7 @@ import type { ThreadStop } from "../process/thread-stop.ts";
 import { isRefusal, type Refusal, refuse } from "../refusals.ts";
 import { createUnwinder } from "../unwind/unwinder.ts";
 import { recordState, withStop } from "./apply.ts";
+import { revertCallbacks } from "./callbacks.ts";
 import { EntryWriter } from "./jumps.ts";
 import { type LedgerEntry, toHex } from "./ledger.ts";
 import { checkPatchable } from "./locate.ts";
@@ -32,6 +33,8 @@ export interface RevertReport extends SwitchReport {
   readonly functions: readonly string[];
   /** Set when the code is reverted but its memory could not be freed yet. */
   readonly memoryLeft?: Refusal;
+  /** Set when the code is reverted but a post-revert callback did not come to its end. */
+  readonly callbackFailed?: Refusal;
 }
 
 export interface RevertOptions {
@@ -74,18 +77,23 @@ export function revertPatch(
   if (isRefusal(report)) return report;
   options.onStep("freeing");
   context.faultPoint("reverted");
-  const memoryLeft = removeMemory({
-    context,
-    target,
-    stop,
-    ...memoryOf(patch, othersThan(target, patch)),
-    entries: entriesInModule(target, ledger),
-    rooms: ledger.spareRooms,
-  });
+  const memoryLeft =
+    report.inUse ??
+    removeMemory({
+      context,
+      target,
+      stop,
+      ...memoryOf(patch, othersThan(target, patch)),
+      entries: entriesInModule(target, ledger),
+      rooms: ledger.spareRooms,
+    });
   awaitRestarted(context, stop);
   context.faultPoint("freed");
   return {
-    ...report,
+    stopUs: report.stopUs,
+    threads: report.threads,
+    attempts: report.attempts,
+    ...(report.callbackFailed && { callbackFailed: report.callbackFailed }),
     pid: target.pid,
     id: ledger.id,
     functions: ledger.entries.map((entry) => entry.name),
@@ -97,6 +105,12 @@ export function revertPatch(
 export const othersThan = (target: Target, patch: PresentPatch): readonly PresentPatch[] =>
   target.patches.filter((other) => other !== patch);
 
+interface PutBackReport extends SwitchReport {
+  readonly callbackFailed?: Refusal | undefined;
+  /** Set when a thread may still be in a callback, so that the memory has to stay. */
+  readonly inUse?: Refusal | undefined;
+}
+
 /** Writes `original` or `before` at every entry while no thread is in the new code. */
 export function putBack(
   context: Context,
@@ -105,7 +119,7 @@ export function putBack(
   patch: PresentPatch,
   which: "original" | "before",
   options: RevertOptions,
-): SwitchReport | Refusal {
+): PutBackReport | Refusal {
   const { ledger } = patch;
   const entries = entriesInModule(target, ledger);
   const foreign = checkEntries(target, entries);
@@ -125,6 +139,7 @@ export function putBack(
     mappings,
   });
   const writer = bytesOf(which);
+  const callbacks = revertCallbacks({ context, target, ledger });
   collectGarbage();
   warmUp({ stop, unwinder, mappings, read: target.read });
   recordState(target, ledger.start, "reverting");
@@ -136,11 +151,20 @@ export function putBack(
     undo: bytesOf("after"),
     timeoutMs: options.timeoutMs,
     keepCaller: true,
+    callbacks,
     process: describe(target.image),
   });
   // Nothing was written when a thread was in the way: all is as before.
-  if (isRefusal(report)) recordState(target, ledger.start, patch.state);
-  return report;
+  if (isRefusal(report)) {
+    recordState(target, ledger.start, patch.state);
+    return report;
+  }
+  const callbackFailed = callbacks?.failure;
+  return {
+    ...report,
+    callbackFailed,
+    ...(callbacks?.isThreadBack === false && { inUse: callbackFailed }),
+  };
 }
 
 /** Refuses to write over bytes that are neither ours nor the original: somebody else's. */

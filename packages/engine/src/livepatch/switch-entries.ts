@@ -24,6 +24,20 @@ export interface SwitchReport {
   readonly attempts: number;
 }
 
+/** The callbacks of a hotpatch around the switch, in the order in which they are called. */
+export interface SwitchCallbacks {
+  /** Takes a stopped thread to run them in; false where none can be used now. */
+  readonly borrow: (stop: ThreadStop) => boolean;
+  /** Before the first entry. A refusal leaves them all as they are. */
+  readonly before: () => Refusal | undefined;
+  /** Behind the last entry. A refusal takes them back. */
+  readonly after: () => Refusal | undefined;
+  /** When nothing is switched after all. */
+  readonly undone: () => void;
+  /** The thread stands where it stood. */
+  readonly giveBack: () => void;
+}
+
 export interface SwitchRequest {
   readonly context: Context;
   readonly stop: ThreadStop;
@@ -34,6 +48,8 @@ export interface SwitchRequest {
   readonly timeoutMs: number;
   /** Keep one thread traced, for an injected call afterwards. */
   readonly keepCaller: boolean;
+  /** What runs in the process within the stop. */
+  readonly callbacks?: SwitchCallbacks | undefined;
   /** For messages: `process 12 (redis-server)`. */
   readonly process: string;
 }
@@ -52,17 +68,15 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
     context.faultPoint("before-stop");
     const begin = performance.now();
     const outcome = stop.stop({ deadlineMs: STOP_DEADLINE_MS, check });
-    if (outcome.outcome === "stopped") {
-      context.faultPoint("stopped");
-      const written = writeAll(request);
-      context.faultPoint("switched");
+    const switched = outcome.outcome === "stopped" ? switchStopped(request) : undefined;
+    if (switched !== undefined) {
       const threads = stop.detach(caller) + (caller ? 1 : 0);
       const stopUs = (performance.now() - begin) * 1000;
       awaitRestarted(context, stop);
       context.faultPoint("resumed");
-      if (!written) return notWritten(request.process);
-      return { stopUs, threads, attempts };
+      return switched.refusal ?? { stopUs, threads, attempts };
     }
+    if (outcome.outcome === "stopped") stop.resume();
     if (outcome.outcome === "gone") {
       return refuse("process-gone", `${request.process} ended meanwhile`, "nothing to do");
     }
@@ -74,6 +88,7 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
       );
     }
     if (performance.now() > until) {
+      if (outcome.outcome === "stopped") return noThread(request.process);
       return outcome.outcome === "deadline"
         ? slowThread(request.process, outcome.tid)
         : inTheWay(request.process, check.conflicts);
@@ -81,6 +96,23 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
     waitMs(context, stop, backoffMs);
     backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
   }
+}
+
+/** All stand still. Undefined when no thread could be used for the callbacks. */
+function switchStopped(request: SwitchRequest): { refusal: Refusal | undefined } | undefined {
+  const { callbacks, context, stop, writer, undo } = request;
+  context.faultPoint("stopped");
+  if (callbacks?.borrow(stop) === false) return undefined;
+  let refusal = callbacks?.before();
+  if (refusal === undefined && !writeAll(request)) refusal = notWritten(request.process);
+  else if (refusal === undefined) {
+    refusal = callbacks?.after();
+    if (refusal !== undefined) for (let at = 0; at < writer.count; at++) undo.write(at);
+  }
+  if (refusal !== undefined) callbacks?.undone();
+  callbacks?.giveBack();
+  context.faultPoint("switched");
+  return { refusal };
 }
 
 /**
@@ -162,6 +194,13 @@ const slowThread = (process: string, tid: number): Refusal =>
     "threads-did-not-stop",
     `${process}: thread ${tid} did not stop in time`,
     `look what it waits for: cat /proc/${tid}/wchan /proc/${tid}/stack; then try again`,
+  );
+
+const noThread = (process: string): Refusal =>
+  refuse(
+    "no-thread-for-callback",
+    `${process}: no thread was in a state in which it can run a callback`,
+    "try again, or with a longer --timeout",
   );
 
 const notWritten = (process: string): Refusal =>

@@ -12,15 +12,20 @@ export const PTRACE = {
   PTRACE_GETREGS: 12,
   PTRACE_SETREGS: 13,
   PTRACE_DETACH: 17,
+  PTRACE_SYSCALL: 24,
+  PTRACE_GETSIGINFO: 0x4202,
   PTRACE_GETREGSET: 0x4204,
+  PTRACE_SETREGSET: 0x4205,
   PTRACE_SEIZE: 0x4206,
   PTRACE_INTERRUPT: 0x4207,
   PTRACE_LISTEN: 0x4208,
   PTRACE_PEEKSIGINFO: 0x4209,
   PTRACE_GETSIGMASK: 0x420a,
+  PTRACE_SETSIGMASK: 0x420b,
   PTRACE_GET_RSEQ_CONFIGURATION: 0x420f,
 } as const;
 
+export const PTRACE_O_TRACESYSGOOD = 1;
 export const PTRACE_O_SUSPEND_SECCOMP = 1 << 21;
 export const PTRACE_PEEKSIGINFO_SHARED = 1;
 export const PTRACE_EVENT_STOP = 128;
@@ -62,6 +67,8 @@ export interface Libc {
    * are not stored.
    */
   readonly registerSet: (tid: number, set: number, into: bigint, size: number) => number;
+  /** Gives a stopped thread the register set at `from`. 0 or -errno. */
+  readonly setRegisterSet: (tid: number, set: number, from: bigint, size: number) => number;
   /** Reads `size` bytes at `remote` of the process into the area. The count read, or -errno. */
   readonly readProcess: (pid: number, remote: number, into: Area, size: number) => number;
   readonly pread: (fd: number, into: bigint, size: number, offset: number) => number;
@@ -134,6 +141,10 @@ export function openLibc(): Libc {
       setIovec(local.words, 0, into, size);
       const failed = result(ptrace(PTRACE.PTRACE_GETREGSET, tid, set, local.address));
       return failed < 0 ? failed : (local.words[2] as number);
+    },
+    setRegisterSet: (tid, set, from, size) => {
+      setIovec(local.words, 0, from, size);
+      return result(ptrace(PTRACE.PTRACE_SETREGSET, tid, set, local.address));
     },
     readProcess: (pid, address, into, size) => {
       setIovec(local.words, 0, into.address, size);

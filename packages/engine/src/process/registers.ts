@@ -92,6 +92,12 @@ export class RegisterView {
     this.words[at + 1] = Math.floor(value / 2 ** 32) >>> 0;
   }
 
+  setBig(name: RegisterName, value: bigint): void {
+    const at = USER_REGS[name] * 2;
+    this.words[at] = Number(value & 0xffff_ffffn);
+    this.words[at + 1] = Number((value >> 32n) & 0xffff_ffffn);
+  }
+
   /** A copy of all fields, for `restore`. */
   copy(): Uint32Array {
     return this.words.slice();

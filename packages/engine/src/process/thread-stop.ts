@@ -27,6 +27,7 @@ import {
   PTRACE,
   PTRACE_EVENT_STOP,
   PTRACE_O_SUSPEND_SECCOMP,
+  PTRACE_O_TRACESYSGOOD,
   WALL,
   WNOHANG,
 } from "./libc.ts";
@@ -347,7 +348,7 @@ export class ThreadStop {
 
   /** 0, or the errno for which the thread cannot be traced. A thread that ended is no error. */
   #seizeThread(tid: number): number {
-    const options = this.#suspendSeccomp ? PTRACE_O_SUSPEND_SECCOMP : 0;
+    const options = PTRACE_O_TRACESYSGOOD | (this.#suspendSeccomp ? PTRACE_O_SUSPEND_SECCOMP : 0);
     const result = this.#libc.ptrace(PTRACE.PTRACE_SEIZE, tid, 0, options);
     const state = result === 0 ? "R" : readThreadState(this.pid, tid);
     if (result < 0 && state !== undefined && state !== "Z" && state !== "X") return -result;
