@@ -6,6 +6,7 @@
  */
 import type { Fix, HotpatchManifest } from "@suture/release";
 import {
+  CALLBACK_TIMES,
   type DiffRefusal,
   diffObjects,
   type ElfFile,
@@ -98,6 +99,7 @@ export function assembleHotpatch(
     target: { buildId: module.buildId, name: module.name },
     functions: linked.functions,
     references: linked.references,
+    ...(linked.callbacks.length > 0 && { callbacks: linked.callbacks }),
   };
   const id = hotpatchId({
     file: module.name,
@@ -125,6 +127,7 @@ interface LinkedUnits {
   readonly object: HotpatchObject["object"];
   readonly functions: PatchDescription["functions"];
   readonly references: PatchDescription["references"];
+  readonly callbacks: NonNullable<PatchDescription["callbacks"]>;
   readonly refused: readonly RefusalItem[];
 }
 
@@ -145,8 +148,17 @@ function linkUnits(diffs: readonly UnitDiff[], module: Module): LinkedUnits {
     object: hotpatch.object,
     functions: functions.found,
     references: references.found,
+    callbacks: describeCallbacks(hotpatch),
     refused: [...functions.refused, ...references.refused],
   };
+}
+
+/** A section of another name is a misspelt one of the author's own. */
+function describeCallbacks({ callbacks }: HotpatchObject): LinkedUnits["callbacks"] {
+  return callbacks.flatMap(({ when: section, symbol, unit }) => {
+    const when = CALLBACK_TIMES.find((time) => time.replace("-", "_") === section);
+    return when === undefined ? [] : [{ when, symbol, unit }];
+  });
 }
 
 interface UnitDiff {

@@ -1,7 +1,7 @@
 /** Compiles what a fix concerns, before and after, and gives the objects. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, realpath, rename } from "node:fs/promises";
+import { mkdir, readFile, realpath, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildRoot } from "./build-root.ts";
 import type { ChangedFile } from "./changed-files.ts";
@@ -97,13 +97,13 @@ export async function compileBoth(
     { side: "before", root: trees.beforeRoot ?? trees.root },
     { side: "after", root: trees.fixedRoot },
   ] as const;
-  await mkdir(objectFolder(trees), { recursive: true });
+  const headers = await provideHeaders(objectFolder(trees));
   const jobs = units.flatMap((unit) => sides.map((at) => ({ unit, ...at })));
   const objects = await inParallel(jobs, compilesAtOnce, async ({ unit, side, root }) => {
     const object = objectPath(trees, { unit, side });
     if (existsSync(object)) return parseElf(await readFile(object));
     const unfinished = `${object}.${process.pid}`;
-    const place = { recordedRoot: trees.root, root, env, buildRoot: trees.buildRoot };
+    const place = { recordedRoot: trees.root, root, env, headers, buildRoot: trees.buildRoot };
     const result = await compileUnit(unit.command, place, unfinished);
     if (result.code !== 0) return { refused: unit.name, detail: failureText(result) };
     const other = await otherSource(unit, place);
@@ -120,6 +120,18 @@ export async function compileBoth(
     ...(failed.length > 0 ? [refuseBroken(failed)] : []),
   ];
   return { selected, compiled: pairs, refused };
+}
+
+/** Puts suture.h where compilers can read it, also those that run in a root of their own. */
+async function provideHeaders(folder: string): Promise<string> {
+  const content = await readFile(new URL("../include/suture.h", import.meta.url));
+  const digest = createHash("sha256").update(content).digest("hex");
+  const headers = join(folder, `include-${digest.slice(0, 12)}`);
+  const unfinished = join(headers, `suture.h.${process.pid}`);
+  await mkdir(headers, { recursive: true });
+  await writeFile(unfinished, content);
+  await rename(unfinished, join(headers, "suture.h"));
+  return headers;
 }
 
 /** A file of the unit that should be one of the copied tree and is another's of that name. */

@@ -21,6 +21,8 @@ export interface CompilePlace {
   /** Where the tree to compile stands; may be the same. */
   readonly root: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where suture.h is, for compilers and as the build root names it. */
+  readonly headers?: string;
   /** Where compilers run; on the machine itself unless given. */
   readonly buildRoot?: BuildRoot | undefined;
 }
@@ -39,6 +41,7 @@ export async function compileUnit(
     ...mapOptions(place),
     ...moved.options,
     ...sectionOptions,
+    ...headerOptions(place),
     "-c",
     moved.file,
     "-o",
@@ -56,11 +59,16 @@ export async function readDependencies(
   place: CompilePlace,
 ): Promise<readonly string[] | undefined> {
   const moved = moveCommand(command, place);
-  const argv = [moved.compiler, ...moved.options, "-w", "-M", moved.file];
+  const own = headerOptions(place);
+  const argv = [moved.compiler, ...moved.options, ...own, "-w", "-M", moved.file];
   const result = await runCommand(argv, runOptions(moved, place));
   if (result.code !== 0) return undefined;
   return parseMakeRule(result.stdout).map((path) => resolve(moved.directory, path));
 }
+
+/** Behind all other folders, so that it hides no header of the source. */
+const headerOptions = ({ headers }: CompilePlace): readonly string[] =>
+  headers === undefined ? [] : ["-idirafter", headers];
 
 const runOptions = ({ directory, env }: CompileCommand, place: CompilePlace): CommandOptions => ({
   cwd: directory,

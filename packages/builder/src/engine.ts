@@ -2,6 +2,7 @@
 export {
   addressBytes,
   buildId,
+  CALLBACK_TIMES,
   type CodeInstruction,
   checkDebugFile,
   createMatcher,

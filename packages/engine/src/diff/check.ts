@@ -10,7 +10,7 @@ import type { CallGraph } from "./call-graph.ts";
 import { type Comparison, isAnonymous, isStaticConstant } from "./compare.ts";
 import { type Correlation, partsOf, type Twins } from "./correlate.ts";
 import { isClone, isNumbered } from "./names.ts";
-import { type Entity, entityOf, type ObjectModel } from "./object-model.ts";
+import { type Entity, entityOf, isCallback, type ObjectModel } from "./object-model.ts";
 import type { DiffRefusal } from "./refusal.ts";
 
 export interface CheckRequest {
@@ -34,6 +34,7 @@ export function checkDiff(request: CheckRequest): DiffRefusal[] {
     checkNames,
     checkBodies,
     checkReturns,
+    checkCallbacks,
   ].flatMap((rule) => rule(request));
 }
 
@@ -199,6 +200,19 @@ function checkReturns({ before, changed, graph }: CheckRequest): DiffRefusal[] {
     if (name === "main") return [{ code, name, detail: "it runs as long as the program" }];
     if (returns(before, twins.before, graph())) return [];
     return [{ code, name, detail: "it loops and holds no return" }];
+  });
+}
+
+/** A callback that the program has would be another function than the one that the name means. */
+function checkCallbacks({ after, correlation, included }: CheckRequest): DiffRefusal[] {
+  const pointers = after.entities.filter(isCallback);
+  return pointers.flatMap((pointer): DiffRefusal[] => {
+    if (correlation.twinsOfAfter(pointer).length > 0) return [];
+    const [reference] = pointer.references;
+    const target = reference && entityOf(after, reference.target);
+    if (target?.kind === "function" && included.has(target.index)) return [];
+    const detail = `${pointer.name} does not point to a function that is new`;
+    return [{ code: "callback", name: target?.name ?? pointer.name, detail }];
   });
 }
 

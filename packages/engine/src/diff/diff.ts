@@ -16,7 +16,13 @@ import { type Correlation, correlate, partsOf, type Twins } from "./correlate.ts
 import { type FrameTable, parseFrames } from "./frames.ts";
 import { includeEntities } from "./include.ts";
 import { hotName } from "./names.ts";
-import { buildObjectModel, type Entity, entityOf, type ObjectModel } from "./object-model.ts";
+import {
+  buildObjectModel,
+  type Entity,
+  entityOf,
+  isCallback,
+  type ObjectModel,
+} from "./object-model.ts";
 import type { DiffRefusal } from "./refusal.ts";
 import { findStartOnly } from "./start-only.ts";
 
@@ -101,7 +107,9 @@ export function diffObjects(beforeElf: ElfFile, afterElf: ElfFile): ObjectDiff {
 
   // From here the set of changed functions is complete.
   const frames = parseFrames(after);
-  const newGlobals = after.entities.filter((entity) => isNewGlobal(entity, correlation));
+  const newGlobals = after.entities.filter(
+    (entity) => isNewGlobal(entity, correlation) || isNewCallback(entity, correlation),
+  );
   const roots = [...[...changed.keys()].map((twins) => twins.after), ...newGlobals];
   const included = includeEntities({ after, correlation, comparison, frames, roots });
   const refusals = [
@@ -129,6 +137,9 @@ export function diffObjects(beforeElf: ElfFile, afterElf: ElfFile): ObjectDiff {
 
 const isWholeFunction = ({ before }: Twins): boolean =>
   before.kind === "function" && hotName(before.name) === undefined;
+
+const isNewCallback = (entity: Entity, correlation: Correlation): boolean =>
+  isCallback(entity) && correlation.twinsOfAfter(entity).length === 0;
 
 const isNewGlobal = (entity: Entity, correlation: Correlation): boolean =>
   entity.global &&
@@ -213,7 +224,7 @@ function namesOfNews(request: {
   return {
     added: news.filter(isWhole).map(({ name }) => name),
     newVariables: news
-      .filter(({ kind, writable }) => kind === "variable" && writable)
+      .filter((entity) => entity.kind === "variable" && entity.writable && !isCallback(entity))
       .map(({ name }) => name),
     vanished: before.entities
       .filter((entity) => isWhole(entity) && correlation.twinsOfBefore(entity).length === 0)

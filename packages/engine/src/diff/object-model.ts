@@ -150,6 +150,12 @@ export function resolveReference(
   return { target: entity.index, addend: place - entity.start };
 }
 
+/** Where pointers to callbacks of a hotpatch stand (packages/builder/include/suture.h). */
+export const CALLBACK_SECTIONS = ".suture.callbacks.";
+
+export const isCallback = ({ section }: Entity): boolean =>
+  section?.name.startsWith(CALLBACK_SECTIONS) === true;
+
 type Draft = Omit<Entity, "index" | "references">;
 
 function indexEntities(

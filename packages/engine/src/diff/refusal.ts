@@ -15,6 +15,7 @@ export const DIFF_REFUSALS = {
   "no-debug-information": "the object does not tell its types",
   lto: "the object holds intermediate code for link-time optimisation",
   "symbol-kind": "a name stands for another kind of thing after, or for another unit's",
+  callback: "a callback is not a new function of the fix",
   "shared-body": "one body serves several functions that differ after",
 } as const;
 export type DiffRefusalCode = keyof typeof DIFF_REFUSALS;

@@ -26,9 +26,11 @@ import { isPcRelative } from "./fields.ts";
 import { literalOf } from "./literals.ts";
 import { createObjectDraft, type ObjectDraft } from "./object-draft.ts";
 import {
+  CALLBACK_SECTIONS,
   type Entity,
   entityBytes,
   entityOf,
+  isCallback,
   type Reference,
   resolveReference,
 } from "./object-model.ts";
@@ -47,6 +49,15 @@ export interface HotpatchObject {
   readonly functions: readonly HotpatchFunction[];
   /** Undefined symbols of the object: what the builder must find in the running module. */
   readonly external: readonly ExternalSymbol[];
+  /** The functions that pointers in `.suture.callbacks.*` point to, in their order. */
+  readonly callbacks: readonly HotpatchCallback[];
+}
+
+export interface HotpatchCallback {
+  /** The end of the section's name, as in `pre_apply`. */
+  readonly when: string;
+  readonly unit: string;
+  readonly symbol: string;
 }
 
 /** A changed function and the symbol of the object that replaces it. */
@@ -89,7 +100,7 @@ export function writeHotpatch(units: readonly HotpatchUnit[]): HotpatchObject {
   // From here no function and no variable is added: every defined name is known.
   for (const state of states) {
     for (const entity of includedEntities(state.unit)) {
-      if (entity.kind !== "literals") relocateEntity({ state, draft, external }, entity);
+      if (state.sectionOf.has(entity.index)) relocateEntity({ state, draft, external }, entity);
     }
   }
   writeFrames(
@@ -100,7 +111,21 @@ export function writeHotpatch(units: readonly HotpatchUnit[]): HotpatchObject {
     object: draft.finish(),
     functions: units.flatMap((unit) => unit.diff.changed.map((it) => describeFunction(unit, it))),
     external: [...external.values()],
+    callbacks: units.flatMap(callbacksOf),
   };
+}
+
+function callbacksOf(unit: HotpatchUnit): readonly HotpatchCallback[] {
+  const { after } = unit.diff.findings;
+  return includedEntities(unit)
+    .filter(isCallback)
+    .flatMap(({ section, references }) =>
+      references.map(({ target }) => {
+        const entity = entityOf(after, target);
+        const when = section?.name.slice(CALLBACK_SECTIONS.length) ?? "";
+        return { when, unit: unit.name, symbol: definedName(unit, entity, entity.name) };
+      }),
+    );
 }
 
 interface UnitState {
@@ -139,7 +164,7 @@ function placeEntities(unit: HotpatchUnit, draft: ObjectDraft): UnitState {
   const { after } = unit.diff.findings;
   const sectionOf = new Map<number, number>();
   for (const entity of includedEntities(unit)) {
-    if (entity.kind === "literals") continue;
+    if (entity.kind === "literals" || isDefinedAlready(entity, draft)) continue;
     const { section } = entity;
     const common = entity.symbols[0];
     const index = draft.addSection({
@@ -166,6 +191,12 @@ function placeEntities(unit: HotpatchUnit, draft: ObjectDraft): UnitState {
   }
   return { unit, sectionOf };
 }
+
+/** Of weak definitions of one name in several units the first serves all. */
+const isDefinedAlready = ({ symbols }: Entity, draft: ObjectDraft): boolean =>
+  symbols.some(({ name, binding }) => {
+    return binding === STB.STB_WEAK && draft.symbolOf(name) !== undefined;
+  });
 
 /** Without what only a static linker acts on: groups, merging, link order. */
 const plainFlags = (flags: number): number =>
