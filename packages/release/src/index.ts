@@ -1,4 +1,31 @@
-export { MANIFEST_PROBLEMS, ManifestError, type ManifestProblem } from "./errors.ts";
+export type { Catalog, CatalogProduct, QualityUpdate } from "./client/catalog.ts";
+export {
+  type ClientStorage,
+  type Fetch,
+  openReleaseClient,
+  type ReleaseClient,
+  type ReleaseClientOptions,
+} from "./client/client.ts";
+export {
+  MANIFEST_PROBLEMS,
+  ManifestError,
+  type ManifestProblem,
+  RELEASE_PROBLEMS,
+  ReleaseError,
+  type ReleaseProblem,
+} from "./errors.ts";
+export { folderFetch, folderFiles, folderStorage } from "./files/folder.ts";
+export { type HttpFetchOptions, httpFetch } from "./files/http-fetch.ts";
+export type { RepositoryFiles } from "./files/repository-files.ts";
+export {
+  createKeyFile,
+  type KeyFile,
+  keyFileBytesMax,
+  openKey,
+  parseKeyFile,
+} from "./keys/key-file.ts";
+export { readSecretFile, writeSecretFile } from "./keys/secret-file.ts";
+export { CLIENT_LIMITS, type ClientLimits, EXPIRY_DAYS } from "./limits.ts";
 export {
   type BuiltFrom,
   type Component,
@@ -8,3 +35,48 @@ export {
   MANIFEST_SECTION,
 } from "./manifest.ts";
 export { parseManifest } from "./manifest-parser.ts";
+export {
+  type Calendar,
+  type CalendarEntry,
+  DEFAULT_CALENDAR,
+  type PlannedRelease,
+  parseCalendar,
+  plannedReleases,
+} from "./metadata/calendar.ts";
+export { keyIdOf, type SigningKey } from "./metadata/canonical.ts";
+export { type PublicKey, type Role, TopRole } from "./metadata/metadata.ts";
+export { parsePublicKey } from "./metadata/parse-metadata.ts";
+export {
+  type LeftOut,
+  parseUpdateEntry,
+  Severity,
+  targetOf,
+  type UpdateEntry,
+  UpdateKind,
+  type Withdrawal,
+} from "./metadata/update-entry.ts";
+export {
+  type AddRequest,
+  addProduct,
+  addTarget,
+  renewMetadata,
+  setCalendar,
+  supersededBy,
+  withdraw,
+} from "./publish/add.ts";
+export { type CreateRequest, createRepository, type Signers } from "./publish/create.ts";
+export { type Publication, type PublishRequest, publish } from "./publish/publish.ts";
+export { type Repository, readRepository } from "./publish/repository.ts";
+export {
+  type SignRequest,
+  signersOf,
+  signMetadata,
+  type Waiting,
+  waitingFor,
+} from "./publish/sign.ts";
+export {
+  type RepositoryReport,
+  type VerifyFinding,
+  type VerifyRequest,
+  verifyRepository,
+} from "./publish/verify.ts";

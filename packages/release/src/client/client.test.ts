@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  buildId,
+  createTestChannel,
+  hotpatchBytes,
+  hotpatchTarget,
+  publishHotpatch,
+  type TestChannel,
+} from "./channel-fixture.ts";
+
+let channel: TestChannel;
+beforeEach(async () => {
+  channel = await createTestChannel();
+});
+afterEach(async () => await channel.remove());
+
+test("a new client reads the catalog and downloads a hotpatch", async () => {
+  const client = channel.client();
+  const catalog = await client.update();
+  expect(catalog.versions).toEqual({ root: 1, timestamp: 1, snapshot: 1, targets: 1 });
+  expect(catalog.calendar.plannedMonths).toEqual([1, 4, 7, 10]);
+  expect(catalog.products).toEqual([{ name: "redis" }]);
+  expect(catalog.expires).toBe("2026-10-20T08:00:00Z");
+  expect(catalog.updates).toMatchObject([
+    { kind: "baseline", target: "redis/2026-10/baseline.json", restartNeeded: true },
+    { kind: "hotpatch", target: hotpatchTarget(1), components: [{ buildId }], sequence: 1 },
+  ]);
+  expect(await client.download(hotpatchTarget(1))).toEqual(hotpatchBytes(1));
+});
+
+test("a client follows the channel, and the earlier hotpatch stays for slower rings", async () => {
+  const client = channel.client();
+  await client.update();
+  await publishHotpatch(channel, 2);
+  const { updates, versions } = await client.update();
+  expect(versions).toEqual({ root: 1, timestamp: 2, snapshot: 2, targets: 1 });
+  expect(updates.map(({ sequence }) => sequence)).toEqual([0, 1, 2]);
+  expect(await client.download(hotpatchTarget(2))).toEqual(hotpatchBytes(2));
+  expect(await client.download(hotpatchTarget(1))).toEqual(hotpatchBytes(1));
+});
