@@ -44,8 +44,11 @@ export interface InjectionRequest {
   /** What "name" stands for in the calls. */
   readonly name: string;
   readonly calls: readonly InjectedCall[];
-  /** Whether the last of the calls had its effect. */
-  readonly done: () => boolean;
+  /**
+   * Whether the first `made` calls had their effect. The next ones wait for it, for another thread
+   * may make them.
+   */
+  readonly done: (made: number) => boolean;
 }
 
 /** The means for injected calls with this name, or a refusal where there are none. */
@@ -78,7 +81,7 @@ export function injectCalls(
     made += sent.count;
     // Whoever reads a process's mappings keeps it from changing them.
     context.libc.sleepMicroseconds(CALLS_MICROSECONDS);
-    const ended = made < calls.length ? undefined : awaitEffect(request, sent.thread);
+    const ended = awaitEffect(request, sent.thread, made);
     const used = sent.method.room;
     if (used !== undefined && !leaveRoom(context.libc, stop, target.memory, used, sent.thread)) {
       return failed(stop.pid, "a signal handler runs on top of one");
@@ -156,10 +159,10 @@ const dropsRoom = ({ number, args }: InjectedCall, room: SpareRoom): boolean =>
   number === SYSCALL.madvise && args[0] === room.address - (room.address % PAGE_SIZE);
 
 /** Waits for what the calls do. */
-function awaitEffect(request: InjectionRequest, thread: Thread): Refusal | undefined {
+function awaitEffect(request: InjectionRequest, thread: Thread, made: number): Refusal | undefined {
   const { stop, context } = request;
   const deadline = performance.now() + INJECTED_CALL_MS;
-  while (!request.done()) {
+  while (!request.done(made)) {
     if (stop.threads.every(({ state }) => state === "gone")) {
       return refuse("process-gone", `process ${stop.pid} ended meanwhile`, "nothing to do");
     }

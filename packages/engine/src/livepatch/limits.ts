@@ -32,7 +32,7 @@ export const BACKOFF_FIRST_MS = 1;
 export const BACKOFF_MAX_MS = 250;
 
 /** An injected call takes microseconds; a thread may wait for a processor meanwhile. */
-export const INJECTED_CALL_MS = 1000;
+export const INJECTED_CALL_MS = 3000;
 
 /** Words of a stack that are looked at where there is no unwind information. */
 export const STACK_SCAN_SIZE_MAX = 8 * 2 ** 20;

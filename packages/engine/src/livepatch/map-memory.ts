@@ -62,18 +62,22 @@ function createAndMap(
     );
   }
   context.faultPoint("file-created");
+  const calls = plan.mapFile(descriptor);
   const mapped = injectCalls({
     ...request,
-    calls: plan.mapFile(descriptor),
-    done: () => !opened().includes(descriptor) && isAllMapped(target, plan),
+    calls,
+    done: (made) =>
+      isMapped(target, plan, made) && (made < calls.length || !opened().includes(descriptor)),
   });
   if (isRefusal(mapped)) return mapped;
   return [created.room, mapped.room].filter((room) => room !== undefined);
 }
 
-function isAllMapped(target: Target, plan: ApplyPlan): boolean {
+/** Whether the first `count` ranges are mapped. */
+function isMapped(target: Target, plan: ApplyPlan, count: number): boolean {
   const own = readMappings(target.pid).filter((mapping) => isOfPlan(mapping.path, plan));
-  return plan.mapped.every((range) => own.some((mapping) => mapping.start === range.start));
+  const wanted = plan.mapped.slice(0, count);
+  return wanted.every((range) => own.some((mapping) => mapping.start === range.start));
 }
 
 const isOfPlan = (path: string, plan: ApplyPlan): boolean =>

@@ -56,12 +56,20 @@ export function removeMemory(removal: Removal): Refusal | undefined {
     // While we hold the file, the thread that unmaps its last page does not have to free it. (It is
     // never truncated: processes that were forked from this one may map it, too.)
     const calls = [...drops, ...unmapping(removal)];
-    const done = () => !readMappings(target.pid).some(({ start }) => start === range.start);
+    const done = (made: number): boolean => isUnmapped(target, calls.slice(0, made));
     const made = injectCalls({ context, target, stop, means, name: NAME, calls, done });
     return isRefusal(made) ? made : undefined;
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+/** Whether what the calls unmap is gone. What madvise dropped is not seen from here. */
+function isUnmapped(target: Target, calls: readonly InjectedCall[]): boolean {
+  const starts = calls.filter(({ number }) => number === SYSCALL.munmap).map(({ args }) => args[0]);
+  return (
+    starts.length === 0 || !readMappings(target.pid).some(({ start }) => starts.includes(start))
+  );
 }
 
 /** Has the process close a file of a hotpatch that a killed command left open. */
