@@ -4,6 +4,7 @@ import {
   type Arguments,
   type Command,
   type Context,
+  commandNamed,
   parseArgsOptions,
   UsageError,
 } from "./command.ts";
@@ -16,22 +17,32 @@ export async function runCli(
   commands: readonly Command[],
   context: Context,
 ): Promise<Outcome> {
-  const [name, ...rest] = argv.filter((word, at) => !(word === "--json" && at === 0));
+  const words = argv.filter((word, at) => !(word === "--json" && at === 0));
+  const [name] = words;
   if (name === "--version") {
     return done({ version: context.version }, line(`suture ${context.version}`));
   }
   if (name === undefined || name === "--help" || name === "-h") return generalHelp(commands);
-  const command = commands.find((candidate) => candidate.name === name);
-  if (command === undefined) {
-    const names = commands.map((candidate) => candidate.name).join(", ");
-    return usage(`there is no command ${name}`, `commands: ${names}; see: suture help`);
-  }
+  const command = commandNamed(words, commands);
+  if (command === undefined) return noCommand(words, commands);
   try {
-    const args = parse(command, rest);
+    const args = parse(command, words.slice(command.name.split(" ").length));
     return args.flag("help") ? commandHelp(command) : await command.run(args, context);
   } catch (error) {
     return outcomeOf(error, command);
   }
+}
+
+/** `suture release` alone, or with a word that is none of its commands, shows what there is. */
+function noCommand([name = "", second]: readonly string[], commands: readonly Command[]): Outcome {
+  const group = commands.filter((command) => command.name.startsWith(`${name} `));
+  if (group.length > 0 && (second === undefined || second === "--help" || second === "-h")) {
+    return generalHelp(group);
+  }
+  const known = group.length > 0 ? group : commands;
+  const names = known.map((candidate) => candidate.name).join(", ");
+  const missing = group.length > 0 ? `${name} ${second}` : name;
+  return usage(`there is no command ${missing}`, `commands: ${names}; see: suture help`);
 }
 
 function parse(command: Command, words: readonly string[]): Arguments {

@@ -1,7 +1,7 @@
 /** What a command of the command line is, and what it is given to work with. */
 import type { ParseArgsConfig } from "node:util";
 import type { Outcome } from "./outcome.ts";
-import type { BuilderParts, EngineParts } from "./parts.ts";
+import type { BuilderParts, EngineParts, ReleaseParts } from "./parts.ts";
 
 export interface Option {
   readonly type: "string" | "boolean";
@@ -12,6 +12,7 @@ export interface Option {
 }
 
 export interface Command {
+  /** One word, or two for a command of a group: `release publish`. */
   readonly name: string;
   readonly summary: string;
   /** Behind `suture NAME`, such as `--pid PID|--all FILE`. */
@@ -30,10 +31,11 @@ export interface Arguments {
   readonly flag: (option: string) => boolean;
 }
 
-/** The parts that main.ts builds. Engine and builder are loaded when a command asks for them. */
+/** The parts that main.ts builds. Our packages are loaded when a command asks for them. */
 export interface Context {
   readonly engine: () => Promise<EngineParts>;
   readonly builder: () => Promise<BuilderParts>;
+  readonly release: () => Promise<ReleaseParts>;
   readonly readFile: (path: string) => Uint8Array;
   readonly writeFile: (path: string, bytes: Uint8Array) => void;
   readonly progress: (step: string) => void;
@@ -54,6 +56,14 @@ export const COMMON_OPTIONS: Readonly<Record<string, Option>> = {
   json: { type: "boolean", help: "print one JSON document instead of text" },
   help: { type: "boolean", help: "show this help" },
 };
+
+/** The command that a command line begins with: the one of two words before that of one. */
+export const commandNamed = (
+  [first, second]: readonly string[],
+  commands: readonly Command[],
+): Command | undefined =>
+  commands.find(({ name }) => name === `${first} ${second}`) ??
+  commands.find(({ name }) => name === first);
 
 export const parseArgsOptions = (command: Command): NonNullable<ParseArgsConfig["options"]> =>
   Object.fromEntries(

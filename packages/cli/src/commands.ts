@@ -7,6 +7,13 @@ import { createCompletion } from "./commands/completion.ts";
 import { createHelp } from "./commands/help.ts";
 import { inspect } from "./commands/inspect.ts";
 import { ps } from "./commands/ps.ts";
+import { releaseAdd } from "./commands/release-add.ts";
+import { releaseInit } from "./commands/release-init.ts";
+import { releaseKeys } from "./commands/release-keys.ts";
+import { releasePublish } from "./commands/release-publish.ts";
+import { releaseSign } from "./commands/release-sign.ts";
+import { releaseVerify } from "./commands/release-verify.ts";
+import { releaseWithdraw } from "./commands/release-withdraw.ts";
 import { revert } from "./commands/revert.ts";
 import { status } from "./commands/status.ts";
 import { verify } from "./commands/verify.ts";
@@ -20,6 +27,13 @@ export const COMMANDS: readonly Command[] = [
   apply,
   status,
   revert,
+  releaseInit,
+  releaseAdd,
+  releaseSign,
+  releasePublish,
+  releaseWithdraw,
+  releaseVerify,
+  releaseKeys,
   createCompletion(() => COMMANDS),
   createHelp(() => COMMANDS),
 ];

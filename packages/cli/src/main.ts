@@ -1,4 +1,5 @@
 /** The `suture` command: reads the arguments and the environment, builds the parts, exits. */
+import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import { runCli } from "./cli.ts";
 import { COMMANDS } from "./commands.ts";
 import { createOutput } from "./output.ts";
-import type { BuilderParts, EngineParts } from "./parts.ts";
+import type { BuilderParts, EngineParts, ReleaseParts } from "./parts.ts";
+import { askSecret } from "./terminal.ts";
 
 const argv = process.argv.slice(2);
 const env = process.env;
@@ -33,6 +35,16 @@ async function loadEngine(): Promise<EngineParts> {
 
 const loadBuilder = async (): Promise<BuilderParts> => await import("@suture/builder");
 
+const loadRelease = async (): Promise<ReleaseParts> => ({
+  ...(await import("@suture/release")),
+  now: () => new Date(),
+  randomBytes: (length) => new Uint8Array(randomBytes(length)),
+  userId: process.geteuid?.() ?? 0,
+  askSecret,
+  readDescriptor: (descriptor) => readFileSync(descriptor),
+  fetch: globalThis.fetch,
+});
+
 const readVersion = (): string => {
   const file = fileURLToPath(new URL("../package.json", import.meta.url));
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
@@ -55,6 +67,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 const outcome = await runCli(argv, COMMANDS, {
   engine: loadEngine,
   builder: loadBuilder,
+  release: loadRelease,
   readFile: (path) => readFileSync(path),
   writeFile: (path, bytes) => writeFileSync(path, bytes),
   progress: output.progress,

@@ -25,7 +25,7 @@ interface ReleaseProblemRow {
   readonly meaning: string;
   /** What whoever sees it does now. */
   readonly next: string;
-  /** `refused`: nothing was changed, and nothing is broken but the request or its moment. */
+  /** How a request ends: `refused` where nothing is broken but the request or its moment. */
   readonly outcome: "failed" | "refused";
 }
 
@@ -48,7 +48,7 @@ export const RELEASE_PROBLEMS = {
     askPublisher,
   ),
   "too-few-signatures": row(
-    "failed",
+    "refused",
     "fewer keys than the threshold have signed it",
     "let the missing signers sign, or trust nothing that came with it",
   ),
@@ -58,7 +58,7 @@ export const RELEASE_PROBLEMS = {
     otherMirror,
   ),
   expired: row(
-    "failed",
+    "refused",
     "it was signed for a time that is over",
     "compare the clock; then fetch from another copy, or ask the publisher to sign anew",
   ),
@@ -91,7 +91,7 @@ export const RELEASE_PROBLEMS = {
     "the repository's own files do not fit together",
     "look with: suture release verify; then restore the folder from a copy",
   ),
-  "wrong-request": row("refused", "what is to be published contradicts itself", "mend the request"),
+  "wrong-request": row("refused", "the request contradicts itself or the repository", "mend it"),
   "target-exists": row(
     "refused",
     "the repository has a target of that name",
@@ -127,10 +127,22 @@ export class ReleaseError extends Error {
   override readonly name = "ReleaseError";
   readonly code: ReleaseProblem;
   readonly subject: string;
+  readonly found: string;
 
   constructor(code: ReleaseProblem, subject: string, found: string, options?: ErrorOptions) {
     super(`${subject}: ${RELEASE_PROBLEMS[code].meaning} (${found})`, options);
     this.code = code;
     this.subject = subject;
+    this.found = found;
+  }
+}
+
+/** What a publisher gives is read as strictly as what a client fetches, but it is a request. */
+export function asRequest<Value>(read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ReleaseError) || error.code !== "metadata-field") throw error;
+    throw new ReleaseError("wrong-request", error.subject, error.found, { cause: error });
   }
 }

@@ -21,8 +21,11 @@ export {
   createKeyFile,
   type KeyFile,
   keyFileBytesMax,
+  type NewKey,
   openKey,
   parseKeyFile,
+  parsePublicKeyFile,
+  publicKeyFile,
 } from "./keys/key-file.ts";
 export { readSecretFile, writeSecretFile } from "./keys/secret-file.ts";
 export { CLIENT_LIMITS, type ClientLimits, EXPIRY_DAYS } from "./limits.ts";
@@ -59,12 +62,18 @@ export {
   type AddRequest,
   addProduct,
   addTarget,
+  readCalendar,
   renewMetadata,
   setCalendar,
   supersededBy,
   withdraw,
 } from "./publish/add.ts";
 export { type CreateRequest, createRepository, type Signers } from "./publish/create.ts";
+export {
+  checkManifest,
+  type HotpatchEntryRequest,
+  hotpatchEntryOf,
+} from "./publish/hotpatch-entry.ts";
 export { type Publication, type PublishRequest, publish } from "./publish/publish.ts";
 export { type Repository, readRepository } from "./publish/repository.ts";
 export {
@@ -74,6 +83,12 @@ export {
   type Waiting,
   waitingFor,
 } from "./publish/sign.ts";
+export {
+  type RoleSigners,
+  rolesOf,
+  type SetSignersRequest,
+  setSigners,
+} from "./publish/signers.ts";
 export {
   type RepositoryReport,
   type VerifyFinding,

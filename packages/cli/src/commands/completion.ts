@@ -32,10 +32,32 @@ const flagsOf = (command: Command): string =>
     .map(([name]) => `--${name}`)
     .join(" ");
 const namesOf = (commands: readonly Command[]): string =>
-  commands.map(({ name }) => name).join(" ");
+  [...new Set(commands.map(firstWord))].join(" ");
+
+const firstWord = ({ name }: Command): string => name.split(" ")[0] ?? name;
+
+/** The groups of commands of two words: `release` with `init`, `add` … */
+function groupsOf(commands: readonly Command[]): Map<string, Command[]> {
+  const groups = new Map<string, Command[]>();
+  for (const command of commands.filter(({ name }) => name.includes(" "))) {
+    groups.set(firstWord(command), [...(groups.get(firstWord(command)) ?? []), command]);
+  }
+  return groups;
+}
+
+const secondWord = ({ name }: Command): string => name.split(" ")[1] ?? "";
 
 function bashScript(commands: readonly Command[]): string {
-  const cases = commands.map((command) => `    ${command.name}) words="${flagsOf(command)}" ;;`);
+  const cases = commands.map((command) => {
+    const pattern = command.name.includes(" ") ? `"${command.name}"` : `"${command.name} "*`;
+    return `    ${pattern}) words="${flagsOf(command)}" ;;`;
+  });
+  const groups = [...groupsOf(commands)].map(
+    ([name, members]) =>
+      `    if [[ \${COMP_WORDS[1]} == ${name} ]]; then\n` +
+      `      COMPREPLY=($(compgen -W "${members.map(secondWord).join(" ")}" -- "$word"))\n` +
+      "      return\n    fi",
+  );
   return `# bash completion of suture
 _suture() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" words=""
@@ -47,10 +69,14 @@ _suture() {
     COMPREPLY=($(compgen -W "$(cd /proc && printf '%s ' [0-9]*)" -- "$word"))
     return
   fi
-  case "\${COMP_WORDS[1]}" in
-    completion) COMPREPLY=($(compgen -W "${Object.keys(SHELLS).join(" ")}" -- "$word")); return ;;
-    help) COMPREPLY=($(compgen -W "${namesOf(commands)}" -- "$word")); return ;;
-${cases.filter((text) => !/^ *(completion|help)\)/.test(text)).join("\n")}
+  if [[ $COMP_CWORD == 2 && $word != -* ]]; then
+${groups.join("\n")}
+    :
+  fi
+  case "\${COMP_WORDS[1]} \${COMP_WORDS[2]}" in
+    "completion "*) COMPREPLY=($(compgen -W "${Object.keys(SHELLS).join(" ")}" -- "$word")); return ;;
+    "help "*) COMPREPLY=($(compgen -W "${namesOf(commands)}" -- "$word")); return ;;
+${cases.filter((text) => !/^ *"(completion|help) "/.test(text)).join("\n")}
   esac
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$word"))
@@ -62,7 +88,14 @@ complete -o filenames -F _suture suture`;
 }
 
 function zshScript(commands: readonly Command[]): string {
-  const described = commands.map(({ name, summary }) => `    '${name}:${zshText(summary)}'`);
+  const described = describedForZsh(commands.filter(({ name }) => !name.includes(" ")));
+  const groups = [...groupsOf(commands)].map(([name, members]) => ({
+    name,
+    summary: `${members.map(secondWord).join(", ")}`,
+    described: describedForZsh(
+      members.map((command) => ({ ...command, name: secondWord(command) })),
+    ),
+  }));
   const cases = commands.map((command) => {
     const specs = optionsOf(command).map(([name, option]) => {
       const repeat = option.multiple ? "*" : "";
@@ -70,27 +103,31 @@ function zshScript(commands: readonly Command[]): string {
         option.type === "string" ? `:${option.value ?? "value"}:${zshAction(name)}` : "";
       return `'${repeat}--${name}[${zshText(option.help)}]${value}'`;
     });
-    return `    ${command.name}) _arguments ${specs.join(" ")} '*:file:_files' ;;`;
+    const pattern = command.name.includes(" ") ? `"${command.name}"` : `"${command.name} "*`;
+    return `    ${pattern}) _arguments ${specs.join(" ")} '*:file:_files' ;;`;
   });
   return `#compdef suture
 # zsh completion of suture
 _suture() {
   local -a commands
   commands=(
-${described.join("\n")}
+${[...described, ...groups.flatMap(({ name, summary }) => describedForZsh([{ name, summary }]))].join("\n")}
   )
   if (( CURRENT == 2 )); then
     _describe command commands
     return
   fi
   shift words; (( CURRENT-- ))
-  case "$words[1]" in
+${groups.map(({ name, described }) => `  if [[ $words[1] == ${name} ]] && (( CURRENT == 2 )); then\n    commands=(\n${described.join("\n")}\n    )\n    _describe command commands\n    return\n  fi`).join("\n")}
+  case "$words[1] $words[2]" in
 ${cases.join("\n")}
   esac
 }
 if [[ $funcstack[1] == _suture ]]; then _suture "$@"; else compdef _suture suture; fi`;
 }
 
+const describedForZsh = (commands: readonly Pick<Command, "name" | "summary">[]): string[] =>
+  commands.map(({ name, summary }) => `    '${name}:${zshText(summary)}'`);
 const zshText = (text: string): string =>
   text.replace(/[[\]:']/g, (character) => (character === "'" ? "" : `\\${character}`));
 const zshAction = (option: string): string => (option === "pid" ? "_pids" : "_files");
@@ -98,11 +135,12 @@ const zshAction = (option: string): string => (option === "pid" ? "_pids" : "_fi
 function fishScript(commands: readonly Command[]): string {
   const quote = (text: string): string => `'${text.replaceAll("'", "\\'")}'`;
   const lines = commands.flatMap((command) => [
-    `complete -c suture -n __fish_use_subcommand -f -a ${command.name} -d ${quote(command.summary)}`,
+    nameForFish(command, quote(command.summary)),
     ...optionsOf(command).map(([name, { type, help }]) => {
       const value =
         type === "boolean" ? "" : name === "pid" ? " -x -a '(__fish_complete_pids)'" : " -r";
-      const condition = `'__fish_seen_subcommand_from ${command.name}'`;
+      const seen = command.name.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`);
+      const condition = `'${seen.join("; and ")}'`;
       return `complete -c suture -n ${condition} -l ${name}${value} -d ${quote(help)}`;
     }),
   ]);
@@ -112,4 +150,15 @@ function fishScript(commands: readonly Command[]): string {
     ...lines,
     `complete -c suture -n '__fish_seen_subcommand_from completion' -f -a '${shells}'`,
   ].join("\n");
+}
+
+/** A command of a group is offered once the group's name stands there. */
+function nameForFish(command: Command, summary: string): string {
+  const [first = "", second] = command.name.split(" ");
+  const condition =
+    second === undefined ? "__fish_use_subcommand" : `'__fish_seen_subcommand_from ${first}'`;
+  const name = `complete -c suture -n ${condition} -f -a ${second ?? first} -d ${summary}`;
+  return second === undefined
+    ? name
+    : `complete -c suture -n __fish_use_subcommand -f -a ${first}\n${name}`;
 }

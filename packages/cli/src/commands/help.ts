@@ -1,4 +1,4 @@
-import { type Arguments, type Command, UsageError } from "../command.ts";
+import { type Arguments, type Command, commandNamed, UsageError } from "../command.ts";
 import { commandHelp, generalHelp } from "../help.ts";
 import type { Outcome } from "../outcome.ts";
 
@@ -13,9 +13,13 @@ export const createHelp = (commands: () => readonly Command[]): Command => ({
   run: async (args) => run(args, commands()),
 });
 
-function run({ positionals: [name] }: Arguments, commands: readonly Command[]): Outcome {
-  if (name === undefined) return generalHelp(commands);
-  const command = commands.find((candidate) => candidate.name === name);
-  if (command === undefined) throw new UsageError(`there is no command ${name}`);
+function run({ positionals }: Arguments, commands: readonly Command[]): Outcome {
+  if (positionals.length === 0) return generalHelp(commands);
+  const command = commandNamed(positionals, commands);
+  const group = commands.filter(({ name }) => name.startsWith(`${positionals[0]} `));
+  if (command === undefined && positionals.length === 1 && group.length > 0) {
+    return generalHelp(group);
+  }
+  if (command === undefined) throw new UsageError(`there is no command ${positionals.join(" ")}`);
   return commandHelp(command);
 }

@@ -1,13 +1,8 @@
 import type { Hotpatch } from "@suture/engine";
-import {
-  type HotpatchManifest,
-  MANIFEST_SECTION,
-  ManifestError,
-  parseManifest,
-} from "@suture/release";
+import type { HotpatchManifest } from "@suture/release";
 import type { Arguments, Command, Context } from "../command.ts";
 import { type Block, done, line, type Outcome, table } from "../outcome.ts";
-import type { EngineParts } from "../parts.ts";
+import type { EngineParts, ReleaseParts } from "../parts.ts";
 import { counted, onlyPositional, readHotpatch, refusedOutcome } from "../selection.ts";
 
 export const inspect: Command = {
@@ -28,14 +23,15 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   const read = readHotpatch(path, context, parts);
   if ("outcome" in read) return read.outcome;
   const { hotpatch } = read;
+  const release = await context.release();
   try {
-    const manifest = readManifest(hotpatch, parts);
+    const manifest = readManifest(hotpatch, parts, release);
     return done(
       { hotpatch: { file: path, size: hotpatch.bytes.length, ...hotpatch.description, manifest } },
       ...describe(hotpatch, manifest),
     );
   } catch (error) {
-    if (!(error instanceof ManifestError)) throw error;
+    if (!(error instanceof release.ManifestError)) throw error;
     return refusedOutcome({
       refused: "bad-hotpatch",
       detail: `${path}: ${error.message}`,
@@ -45,9 +41,13 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
 }
 
 /** The manifest of a hotpatch; a hotpatch without one can be applied, but says less. */
-function readManifest(hotpatch: Hotpatch, parts: EngineParts): HotpatchManifest | undefined {
-  const bytes = parts.sectionNamed(hotpatch, MANIFEST_SECTION);
-  return bytes && parseManifest(bytes);
+export function readManifest(
+  hotpatch: Hotpatch,
+  parts: EngineParts,
+  release: Pick<ReleaseParts, "MANIFEST_SECTION" | "parseManifest">,
+): HotpatchManifest | undefined {
+  const bytes = parts.sectionNamed(hotpatch, release.MANIFEST_SECTION);
+  return bytes && release.parseManifest(bytes);
 }
 
 /** What people read about a hotpatch, from its description and its manifest. */

@@ -59,17 +59,25 @@ export interface NewKeyRequest {
   readonly cost?: number;
 }
 
-/** Makes a key; gives the bytes of its file. Throws ReleaseError for a short passphrase. */
-export function createKeyFile(request: NewKeyRequest): Uint8Array {
+export interface NewKey {
+  /** The content of the key file. */
+  readonly bytes: Uint8Array;
+  /** The key, open, to sign with at once. */
+  readonly key: SigningKey;
+}
+
+/** Makes a key. Throws ReleaseError for a passphrase of fewer than 12 characters. */
+export function createKeyFile(request: NewKeyRequest): NewKey {
   const { label, passphrase, randomBytes, cost = SCRYPT_COST.N } = request;
   if (passphrase.length < passphraseLengthMin) {
     const found = `a passphrase of ${passphrase.length} characters, at least ${passphraseLengthMin}`;
     throw new ReleaseError("wrong-request", "passphrase", found);
   }
   const seed = Buffer.from(randomBytes(32));
+  const privateKey = privateKeyOf(seed);
   const header = {
     label: textOf(label, "label"),
-    publicKey: publicKeyOf(privateKeyOf(seed)),
+    publicKey: publicKeyOf(privateKey),
     kdf: { ...SCRYPT_COST, N: cost, name: "scrypt", salt: hexOf(randomBytes(16)) },
   } as const;
   const nonce = Buffer.from(randomBytes(12));
@@ -85,8 +93,25 @@ export function createKeyFile(request: NewKeyRequest): Uint8Array {
     secret: hexOf(secret),
   };
   seed.fill(0);
-  return new TextEncoder().encode(`${JSON.stringify(file, undefined, 1)}\n`);
+  return {
+    bytes: new TextEncoder().encode(`${JSON.stringify(file, undefined, 1)}\n`),
+    key: signingKeyOf(header.publicKey, privateKey),
+  };
 }
+
+const signingKeyOf = (publicKey: PublicKey, key: KeyObject): SigningKey => ({
+  keyid: keyIdOf(publicKey),
+  publicKey,
+  sign: (bytes) => sign(null, bytes, key),
+});
+
+/** The file that is handed to others: the public part of a key, as in TUF metadata. */
+export const publicKeyFile = (publicKey: PublicKey): Uint8Array =>
+  new TextEncoder().encode(`${JSON.stringify(publicKey)}\n`);
+
+/** Reads what `publicKeyFile` writes. Throws ReleaseError. */
+export const parsePublicKeyFile = (bytes: Uint8Array, file: string): PublicKey =>
+  parsePublicKey(parseJson(bytes, file, keyFileBytesMax), file);
 
 /** Reads a key file, secret part unopened. Throws ReleaseError `key-file`. */
 export function parseKeyFile(bytes: Uint8Array, file: string): KeyFile {
@@ -130,7 +155,7 @@ export function openKey(file: KeyFile, passphrase: string): SigningKey {
   if (keyIdOf(found) !== keyid) {
     throw new ReleaseError("key-file", `key ${keyid}`, "its secret part belongs to another key");
   }
-  return { keyid, publicKey: file.publicKey, sign: (bytes) => sign(null, bytes, key) };
+  return signingKeyOf(file.publicKey, key);
 }
 
 function decrypt(file: KeyFile, passphrase: string, keyid: string): Buffer {

@@ -1,5 +1,5 @@
 /** Changes to what a channel offers. Each stages one or two metadata files for their signers. */
-import { ReleaseError } from "../errors.ts";
+import { asRequest, ReleaseError } from "../errors.ts";
 import type { RepositoryFiles } from "../files/repository-files.ts";
 import { EXPIRY_DAYS } from "../limits.ts";
 import { type Calendar, parseCalendar } from "../metadata/calendar.ts";
@@ -41,7 +41,7 @@ export async function addProduct(
   request: Change & { readonly product: string; readonly signers: Signers },
 ): Promise<void> {
   const { files, now, signers } = request;
-  const product = matching(request.product, "product", productPattern);
+  const product = asRequest(() => matching(request.product, "product", productPattern));
   const repository = await readRepository(files);
   const channel = comingChannel(repository);
   const role = roleOf(product, signers);
@@ -68,13 +68,17 @@ export async function addProduct(
   );
 }
 
+/** The calendar as it will be after the next publication. */
+export const readCalendar = async (files: RepositoryFiles): Promise<Calendar> =>
+  comingChannel(await readRepository(files)).targets[CALENDAR_TARGET].custom;
+
 /** Replaces the calendar. */
 export async function setCalendar({
   files,
   now,
   calendar,
 }: Change & { readonly calendar: Calendar }) {
-  const custom = parseCalendar(calendar, "calendar");
+  const custom = asRequest(() => parseCalendar(calendar, "calendar"));
   const repository = await readRepository(files);
   const bytes = canonicalBytes(custom);
   const meta = await stageTarget(files, { target: CALENDAR_TARGET, bytes, custom });
@@ -93,7 +97,7 @@ export interface AddRequest extends Change {
 /** Adds a baseline or hotpatch to a product; gives its target. A target is never replaced. */
 export async function addTarget(request: AddRequest): Promise<string> {
   const { files, now, product } = request;
-  const entry = parseUpdateEntry(request.entry, "update");
+  const entry = asRequest(() => parseUpdateEntry(request.entry, "update"));
   const repository = await readRepository(files);
   const { targets } = comingProduct(repository, product);
   const target = targetOf(product, entry);
@@ -180,7 +184,7 @@ export async function withdraw(
   const isPublished = repository.published?.products.get(product)?.signed.targets[target];
   const { [target]: _, ...others } = targets;
   const withdrawn = { date: now.toISOString().slice(0, 10), reason };
-  const custom = parseUpdateEntry({ ...meta.custom, withdrawn }, "update");
+  const custom = asRequest(() => parseUpdateEntry({ ...meta.custom, withdrawn }, "update"));
   const left = isPublished === undefined ? others : { ...targets, [target]: { ...meta, custom } };
   await stageRole(files, product, nextProduct(repository, { product, now, targets: left }));
 }

@@ -1,0 +1,62 @@
+import { type Arguments, type Command, UsageError } from "../command.ts";
+import { done, line, type Outcome } from "../outcome.ts";
+import type { ReleaseParts } from "../parts.ts";
+import {
+  KEY_OPTION,
+  onRelease,
+  openKeys,
+  PASSPHRASE_OPTIONS,
+  REPOSITORY_OPTION,
+  repositoryOf,
+  shortId,
+  waitingReport,
+} from "./release-request.ts";
+
+export const releaseSign: Command = {
+  name: "release sign",
+  summary: "sign what waits to be published, each signer by itself",
+  usage: "--key FILE [--role ROLE]... [--renew ROLE] [--repository DIR]",
+  about:
+    "Signs every staged file that lists the key, or only those of --role, and says who else must\n" +
+    "sign. Look at what you sign: suture release keys, and the files in staged/metadata. --renew\n" +
+    "first stages the next version of a role with the same content, before the old one expires.",
+  options: {
+    ...REPOSITORY_OPTION,
+    ...KEY_OPTION,
+    role: {
+      type: "string",
+      multiple: true,
+      value: "ROLE",
+      help: "root, targets or a product (may be repeated; all, where it is absent)",
+    },
+    renew: { type: "string", value: "ROLE", help: "stage a new version of it first" },
+    ...PASSPHRASE_OPTIONS,
+  },
+  example:
+    "suture release sign --repository channel --key keys/offline/root-1.key\n" +
+    "suture release sign --renew targets --key keys/offline/targets-1.key",
+  run: onRelease(run),
+};
+
+async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
+  if (args.positionals[0] !== undefined) {
+    throw new UsageError(`release sign takes options only, not ${args.positionals[0]}`);
+  }
+  const files = repositoryOf(args, parts);
+  const keys = await openKeys(args, parts);
+  const renew = args.text("renew");
+  if (renew !== undefined) await parts.renewMetadata({ files, now: parts.now(), role: renew });
+  const roles = args.texts("role");
+  const signed: { keyid: string; roles: string[] }[] = [];
+  for (const key of keys) {
+    const request = { files, key, ...(roles.length > 0 && { roles }) };
+    signed.push({ keyid: key.keyid, roles: await parts.signMetadata(request) });
+  }
+  const { waiting, isReady, lines } = await waitingReport(parts, files);
+  return done(
+    { signed, waiting, ready: isReady },
+    ...signed.map(({ keyid, roles }) => line(`${shortId(keyid)} signed ${roles.join(", ")}`)),
+    ...lines,
+    ...(isReady ? [line("next: suture release publish")] : []),
+  );
+}
