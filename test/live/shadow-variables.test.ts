@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildHotpatch, isBuildRefusal } from "@suture/builder";
+import { buildHotpatch, isBuildRefusal, verifyHotpatch } from "@suture/builder";
 import { type Hotpatch, isRefusal, openEngine, parseHotpatch } from "@suture/engine";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { HEADER_OPTION } from "./callbacks.ts";
@@ -103,6 +103,16 @@ test("with a shadow variable it holds for sessions that were there before", asyn
   must(engine.revert([victim.pid], newer.description.id));
   expect(await ask(victim, "login ann sesame")).toBe("welcome");
   expect(takeSnapshot(victim.pid)).toEqual(before);
+});
+
+test("`suture verify` tries it in a process of its own", async () => {
+  const report = await verifyHotpatch({
+    hotpatch: (await mustBuild(join(source, "hotpatch.patch"))).bytes,
+    binary: join(source, "server"),
+    env: process.env,
+    engine,
+  });
+  expect(report).toMatchObject({ ok: true, applied: true, reverted: true });
 });
 
 /** `admitted` and `rejected` of the victim's threads. */

@@ -55,7 +55,7 @@ export function describe(
   hotpatch: Pick<Hotpatch, "bytes" | "description">,
   manifest: HotpatchManifest | undefined,
 ): Block[] {
-  const { id, sequence, target, functions, references } = hotpatch.description;
+  const { id, sequence, target, functions, references, callbacks = [] } = hotpatch.description;
   const blocks = [
     line(`hotpatch    ${id}, sequence ${sequence}, ${hotpatch.bytes.length} bytes`),
     line(`fits        ${target.name}, Build-ID ${target.buildId}`),
@@ -75,6 +75,7 @@ export function describe(
     line(
       `replaces    ${counted(functions.length, "function")}, refers to ${counted(references.length, "symbol")}`,
     ),
+    ...callbacks.map(({ when, symbol }) => line(`${when.padEnd(11)} ${symbol.replace(/@.*/, "")}`)),
     line(""),
     table(
       [{ title: "FUNCTION", cutTo: 16 }, { title: "ADDRESS" }, { title: "SIZE", align: "right" }],

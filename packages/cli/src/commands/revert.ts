@@ -62,12 +62,16 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   const unfreed = reports.flatMap(({ pid, memoryLeft }) =>
     memoryLeft ? [line(`process ${pid}: its memory is not freed yet: ${memoryLeft.detail}`)] : [],
   );
+  const cutShort = reports.flatMap(({ callbackFailed }) =>
+    callbackFailed ? [line(callbackFailed.detail)] : [],
+  );
   return done(
     { id, processes: reports, recovered },
     ...recoveredBlocks(recovered),
     line(`reverted ${id}: ${listOfPids(pids)}`),
     line(stopText(reports)),
     ...unfreed,
+    ...cutShort,
   );
 }
 
