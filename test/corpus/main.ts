@@ -42,7 +42,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const list = values.list ?? join(import.meta.dirname, "security-fixes.tsv");
-  const rows = parseList(await readFile(list, "utf8")).filter(
+  const listed = parseList(await readFile(list, "utf8"));
+  const rows = listed.filter(
     (row) => isWanted(row.package, values.package) && matches(row, values.row),
   );
   if (rows.length === 0) {
@@ -63,6 +64,7 @@ async function main(argv: readonly string[]): Promise<number> {
       {
         ...{ cacheFolder, env, code, engine },
         recordFolder: join(cacheFolder, "corpus"),
+        listed: new Set(listed.flatMap((row) => (row.package === name ? row.patches : []))),
         again: values.again ?? false,
         progress: (step) => process.stderr.write(`  ${step}\n`),
         onRecord: (record, row, known) => {

@@ -3,11 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Archive, openArchive } from "../../packages/builder/src/deb/archive.ts";
 import { sourceVersions } from "../../packages/builder/src/deb/choose-versions.ts";
-import {
-  type CachedSource,
-  obtainSource,
-  readSeries,
-} from "../../packages/builder/src/deb/source-package.ts";
+import { type CachedSource, obtainSource } from "../../packages/builder/src/deb/source-package.ts";
 import type { Engine } from "../../packages/builder/src/engine.ts";
 import {
   type BuildRefusal,
@@ -19,7 +15,7 @@ import type { CorpusRow } from "./list.ts";
 import { tryLive } from "./live.ts";
 import { addRecord, loadRecords, type RowRecord, rowKey } from "./records.ts";
 import { buildRow } from "./row.ts";
-import { moveWalk, openWalk, type Progress, type Walk } from "./walk.ts";
+import { moveWalk, openWalk, type Progress, seriesOfWalk, type Walk } from "./walk.ts";
 import { withWalkLock } from "./walk-lock.ts";
 
 export interface RunOptions {
@@ -30,6 +26,8 @@ export interface RunOptions {
   /** The digest of the code; records of another one are not taken. */
   readonly code: string;
   readonly again: boolean;
+  /** All patches that the list names for the package, also of rows that are not run. */
+  readonly listed: ReadonlySet<string>;
   readonly engine: Engine;
   readonly progress: Progress;
   readonly onRecord: (record: RowRecord, row: CorpusRow, known: boolean) => void;
@@ -57,7 +55,7 @@ export async function runPackage(
   const served = await obtainServed({ name, rows }, archive, options);
   if (isBuildRefusal(served)) return failAll(pending, "unknown", served, options);
   const { version } = served.version;
-  const series = await readSeries(served.tree);
+  const series = await seriesOfWalk(served, options.listed);
   const there: { readonly row: CorpusRow; readonly at: number }[] = [];
   for (const row of pending) {
     const at = positionOf(row, series);
@@ -68,7 +66,8 @@ export async function runPackage(
   if (there.length === 0) return;
   const first = firstPosition(rows, series) ?? 0;
   await withWalkLock(served.folder, async () => {
-    const walk = await openPackage(served, first, archive, progress);
+    const place = { series, start: first };
+    const walk = await openWalk(served, place, { archive }, progress);
     if (isBuildRefusal(walk)) {
       const rows = there.map(({ row }) => row);
       return failAll(rows, version, walk, options);
@@ -108,13 +107,6 @@ async function obtainServed(
     })
   );
 }
-
-const openPackage = (
-  served: Parameters<typeof openWalk>[0],
-  first: number,
-  archive: Archive,
-  progress: Progress,
-): Promise<Walk | BuildRefusal> => openWalk(served, first, { archive }, progress);
 
 async function runRow(
   row: CorpusRow,

@@ -65,19 +65,34 @@ export type Progress = (step: string) => void;
 
 /** What is written down between two runs. */
 interface WalkState {
+  readonly series: readonly string[];
   readonly position: number;
   readonly rebuild: Omit<Rebuild, "env" | "buildRoot">;
   readonly binaries: readonly ShippedBinary[];
 }
 
+/**
+ * The patches that a walk takes off and puts on again, in the order of the series: those of the
+ * list. Others stay, for the packaging may need them. A walk goes on with what it began with.
+ */
+export async function seriesOfWalk(
+  served: CachedSource,
+  listed: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const stateFile = join(served.folder, "walk/walk.json");
+  if (existsSync(stateFile)) {
+    return (JSON.parse(await readFile(stateFile, "utf8")) as WalkState).series;
+  }
+  return (await readSeries(served.tree)).filter((name) => listed.has(name));
+}
+
 /** Opens the walk of a package at `position`, or where an earlier run left it. */
 export async function openWalk(
   served: CachedSource,
-  start: number,
+  { series, start }: { readonly series: readonly string[]; readonly start: number },
   options: RebuildOptions,
   progress: Progress,
 ): Promise<Walk | BuildRefusal> {
-  const series = await readSeries(served.tree);
   const folder = join(served.folder, "walk");
   const source = { version: served.version, folder, tree: join(folder, "source") };
   const stateFile = join(folder, "walk.json");
@@ -234,8 +249,8 @@ async function copyChange(
 const contentOf = async (path: string): Promise<Buffer | undefined> =>
   existsSync(path) ? readFile(path) : undefined;
 
-async function saveWalk({ source, position, rebuild, binaries }: Walk): Promise<void> {
+async function saveWalk({ source, series, position, rebuild, binaries }: Walk): Promise<void> {
   const { env: _, buildRoot: __, ...kept } = rebuild;
-  const state: WalkState = { position, rebuild: kept, binaries };
+  const state: WalkState = { series, position, rebuild: kept, binaries };
   await writeFile(join(source.folder, "walk.json"), JSON.stringify(state));
 }

@@ -52,3 +52,19 @@ test("units that are made from what changes are refused by name, and no others",
   ]);
   expect((await findGeneratedUnits(units, changes.slice(2), place)).refused).toEqual([]);
 });
+
+test("a changed copy of a changed source is refused, and a link to it is not", async () => {
+  const copy = write("built/copy/a.c", "int a; /* mended by the build */\n");
+  const link = write("built/link/b.c", "int b;\n");
+  for (const tree of ["built", "original"]) {
+    write(`${tree}/lib/a.c`, "int a;\n");
+    write(`${tree}/lib/b.c`, "int b;\n");
+  }
+  const units = [unit("copy/a.c", copy), unit("link/b.c", link, join(folder, "built/lib/b.c"))];
+  const changes = ["lib/a.c", "lib/b.c"].map((path) => ({ path, change: "changed" as const }));
+  const place = { root: join(folder, "built"), original: join(folder, "original") };
+  const { refused } = await findGeneratedUnits(units, changes, place);
+  expect(refused.flatMap(({ items }) => items)).toMatchObject([
+    { name: "lib/a.c", unit: "copy/a.c", code: "generated-source" },
+  ]);
+});

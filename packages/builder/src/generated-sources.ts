@@ -5,7 +5,8 @@
  * grammar is not there. Such a unit is not compared with what is there instead, which would miss
  * a part of the fix: it is refused by name. Generators of C write `#line 12 "grammar.y"` into
  * what they make (C17 6.10.4), which tells what it was made from; and a source that is not in the
- * built tree what it is in the unpacked package was written by the build.
+ * built tree what it is in the unpacked package was written by the build. So was a source that the
+ * unpacked package does not have: with the name of a changed one, it counts as made from that.
  */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -35,7 +36,7 @@ export async function findGeneratedUnits(
       written.push(join(place.root, path));
     }
   }
-  if (grammars.length === 0 && written.length === 0) return { units: [], refused: [] };
+  const sources = changes.filter(({ path }) => path.endsWith(".c"));
   const found: ChangedUnit[] = [];
   const items: RefusalItem[] = [];
   for (const { command, files } of units) {
@@ -44,6 +45,7 @@ export async function findGeneratedUnits(
     const from = [
       ...own.filter((file) => written.includes(file)).map((file) => relative(place.root, file)),
       ...(await grammarsOf(own, grammars)),
+      ...copiedFrom(name, files, sources, place),
     ];
     const [first] = from;
     if (first === undefined) continue;
@@ -65,6 +67,19 @@ async function isAsUnpacked(
   const [built, unpacked] = [join(root, path), join(original, path)];
   if (!existsSync(built) || !existsSync(unpacked)) return true;
   return (await readFile(built)).equals(await readFile(unpacked));
+}
+
+/** Changed sources of the unit's name, where the unit's own is none of the unpacked package. */
+function copiedFrom(
+  unit: string,
+  files: readonly string[],
+  sources: readonly ChangedFile[],
+  { root, original }: { readonly root: string; readonly original: string },
+): readonly string[] {
+  if (unit.startsWith("..") || existsSync(join(original, unit))) return [];
+  return sources.flatMap(({ path }) =>
+    basename(path) === basename(unit) && !files.includes(join(root, path)) ? [path] : [],
+  );
 }
 
 /** The changed grammars that `#line` directives of the files name. */

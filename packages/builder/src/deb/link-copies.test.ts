@@ -59,3 +59,19 @@ test("copies become links to what they are copies of, and units are made of the 
   expect(readFileSync(copy, "utf8")).toBe("int fixed;\n");
   for (const file of files.slice(1, 4)) expect(lstatSync(file).isFile()).toBe(true);
 });
+
+test("a copy in a folder of another name is linked, and one of two alike files is not", async () => {
+  for (const tree of ["tree", "built"]) {
+    write(`${tree}/program/lib/a.c`, "int a;\n");
+    write(`${tree}/one/same.c`, "int same;\n");
+    write(`${tree}/two/same.c`, "int same;\n");
+  }
+  write("built/src/lib/a.c", "int a;\n");
+  write("built/src/same.c", "int same;\n");
+  const built = (path: string): string => join(folder, "built", path);
+  const files = [built("src/lib/a.c"), built("src/same.c")];
+  const place = { root: join(folder, "built"), tree: join(folder, "tree") };
+  const [unit] = await linkCopies([{ command, files }], place);
+  expect(unit?.files).toEqual([built("program/lib/a.c"), built("src/same.c")]);
+  expect(lstatSync(built("src/same.c")).isFile()).toBe(true);
+});

@@ -7,8 +7,8 @@
  * is then in both, for make as for whoever asks which units contain a changed file; and the
  * compiler, which looks for headers beside the name that it was given, sees no difference.
  */
-import { lstat, readFile, rm, symlink } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
+import { lstat, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
 import type { UnitDependencies } from "../changed-units.ts";
 import { isBelow } from "./build-dependencies.ts";
 
@@ -16,15 +16,17 @@ import { isBelow } from "./build-dependencies.ts";
  * Replaces the files of units that are copies by links, and gives the units with the originals.
  *
  * A copy is a regular file below `root` that the unpacked source in `tree` does not have, while it
- * has one with the same bytes whose path is the end of the copy's: the longest such path counts.
+ * has one of the same name with the same bytes. Of several, the one counts whose path ends in the
+ * same folders for the longest; where two are equal in that, none does.
  */
 export async function linkCopies(
   units: readonly UnitDependencies[],
   { root, tree }: { readonly root: string; readonly tree: string },
 ): Promise<readonly UnitDependencies[]> {
+  const names = await namesInTree(tree);
   const originals = new Map<string, string>();
   for (const file of new Set(units.flatMap(({ files }) => files))) {
-    const original = await originalOf(file, { root, tree });
+    const original = await originalOf(file, { root, tree, names });
     if (original === undefined) continue;
     originals.set(file, original);
     await rm(file);
@@ -36,20 +38,51 @@ export async function linkCopies(
   });
 }
 
+/** Paths of the regular files, relative to the tree, by their last part. */
+async function namesInTree(tree: string): Promise<ReadonlyMap<string, readonly string[]>> {
+  const names = new Map<string, string[]>();
+  for (const entry of await readdir(tree, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = relative(tree, join(entry.parentPath, entry.name));
+    const known = names.get(entry.name);
+    if (known === undefined) names.set(entry.name, [path]);
+    else known.push(path);
+  }
+  return names;
+}
+
 async function originalOf(
   file: string,
-  { root, tree }: { readonly root: string; readonly tree: string },
+  place: {
+    readonly root: string;
+    readonly tree: string;
+    readonly names: ReadonlyMap<string, readonly string[]>;
+  },
 ): Promise<string | undefined> {
+  const { root, tree, names } = place;
   if (!isBelow(file, root)) return undefined;
-  const parts = relative(root, file).split(sep);
-  if (await isFile(join(tree, ...parts))) return undefined;
-  for (let start = 1; start < parts.length; start += 1) {
-    const path = join(...parts.slice(start));
-    if (!(await isFile(join(tree, path))) || !(await isFile(join(root, path)))) continue;
-    const [copy, original] = await Promise.all([readFile(file), readFile(join(root, path))]);
-    return copy.equals(original) ? join(root, path) : undefined;
+  const path = relative(root, file);
+  if (await isFile(join(tree, path))) return undefined;
+  const copy = await readFile(file);
+  let best = 0;
+  let found: string[] = [];
+  for (const candidate of names.get(basename(path)) ?? []) {
+    const shared = sharedEnd(path, candidate);
+    if (shared < best || !(await isFile(join(root, candidate)))) continue;
+    if (!copy.equals(await readFile(join(root, candidate)))) continue;
+    found = shared === best ? [...found, candidate] : [candidate];
+    best = shared;
   }
-  return undefined;
+  const [original] = found;
+  return found.length === 1 && original !== undefined ? join(root, original) : undefined;
+}
+
+/** How many parts at their ends two paths have in common. */
+function sharedEnd(one: string, other: string): number {
+  const parts = one.split(sep).toReversed();
+  const others = other.split(sep).toReversed();
+  const first = parts.findIndex((part, index) => part !== others[index]);
+  return first < 0 ? parts.length : first;
 }
 
 async function isFile(path: string): Promise<boolean> {
