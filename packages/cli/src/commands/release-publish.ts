@@ -14,15 +14,22 @@ import {
 export const releasePublish: Command = {
   name: "release publish",
   summary: "make what is signed visible, or sign the timestamp anew",
-  usage: "--key FILE --key FILE [--repository DIR] [--timestamp-days N] [--snapshot-days N]",
+  usage: "--key FILE --key FILE [--repository DIR] [--role ROLE|--timestamp-only]...",
   about:
     "Publishes all that is staged, once every threshold is reached, with the online keys of\n" +
-    "snapshot and timestamp. Where nothing is staged, only the timestamp is signed anew: do that\n" +
-    "every day, for clients refuse a channel whose timestamp has expired. When the online keys\n" +
-    "change, give the old ones too. Killed at any moment it leaves the old state or the new.",
+    "snapshot and timestamp. Run it with --timestamp-only every day, for clients refuse a channel\n" +
+    "whose timestamp has expired. When the online keys change, give the old ones too. Killed at\n" +
+    "any moment it leaves the old state or the new.",
   options: {
     ...REPOSITORY_OPTION,
     ...KEY_OPTION,
+    role: {
+      type: "string",
+      multiple: true,
+      value: "ROLE",
+      help: "publish only this staged role (may be repeated)",
+    },
+    "timestamp-only": { type: "boolean", help: "publish nothing that is staged" },
     "timestamp-days": { type: "string", value: "N", help: "how long clients believe it (7)" },
     "snapshot-days": { type: "string", value: "N", help: "the same for the snapshot (30)" },
     ...PASSPHRASE_OPTIONS,
@@ -44,9 +51,14 @@ async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
     ...(timestamp !== undefined && { timestamp }),
     ...(snapshot !== undefined && { snapshot }),
   };
+  const named = args.texts("role");
+  if (named.length > 0 && args.flag("timestamp-only")) {
+    throw new UsageError("--role and --timestamp-only exclude each other");
+  }
+  const roles = named.length > 0 || args.flag("timestamp-only") ? { roles: named } : {};
   const keys = await openKeys(args, parts);
   const files = repositoryOf(args, parts);
-  const publication = await parts.publish({ files, now: parts.now(), keys, expiryDays });
+  const publication = await parts.publish({ files, now: parts.now(), keys, expiryDays, ...roles });
   const versions = Object.entries(publication.versions).map(([role, at]) => `${role} ${at}`);
   return done(
     { publication },

@@ -236,6 +236,7 @@ describe("says no", () => {
     ["sign --key @red.key", "refused", "nothing to sign"],
     ["sign --passphrase x --key @red.key", "usage", "'--passphrase'"],
     ["publish --key @keys/online/snapshot.key", "refused", "0 of 1"],
+    ["publish --role redis --timestamp-only", "usage", "exclude each other"],
     ["withdraw redis/2026-10/nothing --reason x", "refused", "no such target"],
     ["withdraw redis/2026-10/baseline.json", "usage", "--reason is missing"],
     ["verify", "usage", "--root is missing"],

@@ -11,6 +11,7 @@ import {
   type ProductSigned,
   pathsOfProduct,
   SPEC_VERSION,
+  targetPath,
 } from "../metadata/metadata.ts";
 import {
   parseUpdateEntry,
@@ -36,7 +37,11 @@ interface Change {
   readonly now: Date;
 }
 
-/** Delegates a product to its signers; where it is there already, they replace the former ones. */
+/**
+ * Delegates a product to its signers.
+ *
+ * Where it is there already, they replace the former ones, and have to sign its targets anew.
+ */
 export async function addProduct(
   request: Change & { readonly product: string; readonly signers: Signers },
 ): Promise<void> {
@@ -48,6 +53,7 @@ export async function addProduct(
   checkKeysApart(comingRoot(repository), [role]);
   const others = channel.delegations.roles.filter(({ name }) => name !== product);
   const isNew = others.length === channel.delegations.roles.length;
+  const targets = isNew ? {} : comingProduct(repository, product).targets;
   const roles = [
     ...others,
     { name: product, ...role, terminating: true as const, paths: pathsOfProduct(product) },
@@ -55,8 +61,7 @@ export async function addProduct(
   const needed = new Set(roles.flatMap(({ keyids }) => keyids));
   const keys = { ...channel.delegations.keys, ...keysOf(signers.keys) };
   const kept = Object.entries(keys).filter(([keyid]) => needed.has(keyid));
-  if (isNew)
-    await stageRole(files, product, nextProduct(repository, { product, now, targets: {} }));
+  await stageRole(files, product, nextProduct(repository, { product, now, targets }));
   await stageRole(
     files,
     "targets",
@@ -187,6 +192,9 @@ export async function withdraw(
   const custom = asRequest(() => parseUpdateEntry({ ...meta.custom, withdrawn }, "update"));
   const left = isPublished === undefined ? others : { ...targets, [target]: { ...meta, custom } };
   await stageRole(files, product, nextProduct(repository, { product, now, targets: left }));
+  if (isPublished === undefined) {
+    await files.remove(`staged/${targetPath(target, meta.hashes.sha256)}`);
+  }
 }
 
 /** The same content as the next version with a new expiry, for its signers to sign again. */

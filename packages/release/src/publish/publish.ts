@@ -28,6 +28,7 @@ import {
   comingRoot,
   expiryAfter,
   nextVersion,
+  onlyRoles,
   publicPath,
   type Repository,
   readRepository,
@@ -40,6 +41,8 @@ export interface PublishRequest {
   readonly now: Date;
   /** The online keys: those of snapshot and timestamp, and the former ones when they change. */
   readonly keys: readonly SigningKey[];
+  /** Which staged roles; all of them where it is absent, only the timestamp where it is empty. */
+  readonly roles?: readonly string[];
   readonly expiryDays?: { readonly snapshot?: number; readonly timestamp?: number };
 }
 
@@ -58,10 +61,12 @@ export interface Publication {
  */
 export async function publish(request: PublishRequest): Promise<Publication> {
   const { files, now } = request;
-  const repository = await readRepository(files);
+  const whole = await readRepository(files);
+  const repository = request.roles ? onlyRoles(whole, request.roles) : whole;
   // From here to the first write: everything is there and signed by enough.
   const waiting = waitingFor(repository);
   for (const file of waiting) checkSigned(file);
+  checkComing(repository);
   checkNotExpired(repository, now);
   const staged = waiting.map(stagedFileOf);
   const roots = rootsOf(repository);
@@ -82,8 +87,7 @@ export async function publish(request: PublishRequest): Promise<Publication> {
 
   // It is published. What is left is to tidy up, which the next publication does as well.
   await removeWithdrawn(repository);
-  for (const { role } of waiting) await files.remove(stagedPath(role));
-  for (const path of await files.list("staged/targets")) await files.remove(path);
+  await removeStaged(repository, waiting);
   const meta = snapshot.envelope.signed.meta;
   const products = Object.entries(meta).map(([name, { version }]) => [name.slice(0, -5), version]);
   return {
@@ -126,6 +130,29 @@ const stagedFileOf = ({ role, version, envelope }: Waiting): RoleFile<unknown> =
 
 const writeRole = async (files: RepositoryFiles, { role, version, bytes }: RoleFile<unknown>) =>
   await files.write(publicPath(metadataPath(role, version)), bytes);
+
+/**
+ * What is not staged has to go with what is: a new root may take the targets' keys away, and new
+ * delegations a product's.
+ */
+function checkComing(repository: Repository): void {
+  const { staged, published } = repository;
+  const root = comingRoot(repository);
+  const channel = staged.channel ?? published?.channel;
+  if (channel === undefined) {
+    throw new ReleaseError("wrong-request", "targets.json", "the first root comes with it");
+  }
+  const set = { role: root.roles.targets, keys: root.keys, label: "targets" };
+  checkSigned({ role: "targets", envelope: channel, signers: [set] });
+  const { keys, roles } = channel.signed.delegations;
+  for (const role of roles) {
+    const envelope = staged.products.get(role.name) ?? published?.products.get(role.name);
+    if (envelope === undefined) {
+      throw new ReleaseError("wrong-request", `${role.name}.json`, "its delegation comes with it");
+    }
+    checkSigned({ role: role.name, envelope, signers: [{ role, keys, label: role.name }] });
+  }
+}
 
 /** Clients would refuse it: better to hear of it before than after. */
 function checkNotExpired(repository: Repository, now: Date): void {
@@ -258,5 +285,18 @@ async function removeWithdrawn({ files, staged, published }: Repository): Promis
       if (custom.withdrawn === undefined) continue;
       await files.remove(publicPath(targetPath(target, hashes.sha256)));
     }
+  }
+}
+
+/** What is public now waits no longer. What waits for other signers stays. */
+async function removeStaged(
+  { files, leftovers }: Repository,
+  published: readonly Waiting[],
+): Promise<void> {
+  const paths = [...leftovers, ...published.map(({ role }) => stagedPath(role))];
+  for (const path of paths) await files.remove(path);
+  const present = new Set(await files.list("public/targets"));
+  for (const path of await files.list("staged/targets")) {
+    if (present.has(publicPath(path.slice("staged/".length)))) await files.remove(path);
   }
 }

@@ -55,16 +55,38 @@ export interface Repository {
   /** Absent until the first publication. */
   readonly published?: Published;
   readonly staged: Staged;
+  /** Staged files that are published already: a killed publication did not get to remove them. */
+  readonly leftovers: readonly string[];
 }
 
 /** Reads a repository. Throws ReleaseError where there is none, or its files do not fit. */
 export async function readRepository(files: RepositoryFiles): Promise<Repository> {
   const published = await readPublished(files);
-  const staged = withoutPublished(await readStaged(files), published);
+  const all = await readStaged(files);
+  const staged = withoutPublished(all, published);
   if (published === undefined && staged.root === undefined) {
     throw new ReleaseError("repository-missing", "repository", "no root");
   }
-  return { files, staged, ...(published && { published }) };
+  const kept = rolesIn(staged);
+  const leftovers = rolesIn(all).filter((role) => !kept.includes(role));
+  return { files, staged, leftovers: leftovers.map(stagedPath), ...(published && { published }) };
+}
+
+const rolesIn = ({ root, channel, products }: Staged): string[] => [
+  ...(root ? ["root"] : []),
+  ...(channel ? ["targets"] : []),
+  ...products.keys(),
+];
+
+/** The repository as if only these roles were staged. */
+export function onlyRoles(repository: Repository, roles: readonly string[]): Repository {
+  const { root, channel, products } = repository.staged;
+  const staged = {
+    ...(root && roles.includes("root") && { root }),
+    ...(channel && roles.includes("targets") && { channel }),
+    products: new Map([...products].filter(([name]) => roles.includes(name))),
+  };
+  return { ...repository, staged };
 }
 
 /** A publication that was killed while tidying up left staged files that are published already. */

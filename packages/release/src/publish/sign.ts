@@ -48,7 +48,8 @@ export function waitingFor(repository: Repository): Waiting[] {
   for (const [product, envelope] of staged.products) {
     const role = roles.find(({ name }) => name === product);
     if (role === undefined) {
-      throw new ReleaseError("repository-damaged", `${product}.json`, "no delegation to it");
+      const found = "no delegation to it; publish targets with it";
+      throw new ReleaseError("wrong-request", `${product}.json`, found);
     }
     push(product, envelope, [{ role, keys, label: product }]);
   }

@@ -3,6 +3,7 @@ import { ReleaseError } from "../errors.ts";
 import type { RepositoryFiles } from "../files/repository-files.ts";
 import { EXPIRY_DAYS } from "../limits.ts";
 import { type Role, type RootSigned, TopRole } from "../metadata/metadata.ts";
+import { renewMetadata } from "./add.ts";
 import { checkKeysApart, keysOf, roleOf, type Signers } from "./create.ts";
 import {
   comingChannel,
@@ -42,7 +43,8 @@ export interface SetSignersRequest {
 /**
  * Stages the next root, in which these signers replace the former ones of a role.
  *
- * A threshold of the former root keys has to sign it, and a threshold of its own. For the signers
+ * A threshold of the former root keys has to sign it, and a threshold of its own. Where the signers
+ * of the targets change, they have to sign the targets too, which are staged with it. For those
  * of a product: `addProduct`. Throws ReleaseError for a threshold that cannot be reached, and for
  * an online key that is an offline key too.
  */
@@ -62,6 +64,8 @@ export async function setSigners({ files, now, role, signers }: SetSignersReques
     keys: Object.fromEntries(Object.entries(keys).filter(([keyid]) => needed.has(keyid))),
     roles,
   };
-  checkKeysApart(next, comingChannel(repository).delegations.roles);
+  const channel = comingChannel(repository);
+  checkKeysApart(next, channel.delegations.roles);
+  if (role === "targets") await renewMetadata({ files, now, role });
   await stageRole(files, "root", next);
 }
