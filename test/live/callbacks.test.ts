@@ -1,4 +1,5 @@
 /** Callbacks of hotpatches in live processes: order and count, refusals, faults, registers. */
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRefusal, openEngine } from "@suture/engine";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -33,6 +34,13 @@ const make = (id: string, source: string, callbacks: readonly string[], sequence
 const notes = (which: string): string =>
   ["a", "b", "c", "d"].map((name) => `NOTE(${name}${which}, "${name}${which}")`).join("\n");
 
+/** The signal mask of each thread. */
+const blockedSignals = (pid: number): readonly string[] =>
+  readdirSync(`/proc/${pid}/task`).map((tid) => {
+    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, "latin1");
+    return /^SigBlk:\s*(\w+)$/m.exec(status)?.[1] ?? "unknown";
+  });
+
 async function ask(victim: Victim, what = "?"): Promise<string> {
   victim.send(`${what}\n`);
   return victim.nextLine(/^(visits|trace)/);
@@ -56,6 +64,7 @@ test.each([
   const victim = await workshop.start(program, args);
   const before = takeSnapshot(victim.pid);
   const hotpatch = make("four", notes("1"), ALL_FOUR);
+  const blocked = blockedSignals(victim.pid);
   for (let round = 0; round < 3; round++) {
     mustApply(victim.pid, hotpatch);
     expect(await ask(victim)).toBe("visits 1 seen -1");
@@ -64,6 +73,7 @@ test.each([
     expect(await ask(victim)).toBe("visits 0 seen -1");
     expect(await ask(victim, "t")).toBe(`trace ${"a1b1c1d1".repeat(round + 1)}`);
     expect(takeSnapshot(victim.pid)).toEqual(before);
+    expect(blockedSignals(victim.pid)).toEqual(blocked);
   }
 });
 

@@ -42,7 +42,8 @@ const XSTATE_HEADER_END = 576;
 const XCR0 = 464;
 const XSTATE_BV = 512;
 const XTILEDATA = 1 << 18;
-const GO_BACK_MS = 1000;
+/** A few instructions; on a machine with too much to do they take their time. */
+const GO_BACK_MS = 5000;
 
 /** The thread, and all that it had. */
 interface Borrowed {

@@ -16,6 +16,7 @@
  */
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { FormatError } from "../bytes/format-error.ts";
+import { SAVE_AREA } from "../link/callback-runner.ts";
 import { CALLBACKS_MAX, FUNCTIONS_MAX, LEDGER_SIZE_MAX, VARIABLES_MAX } from "./limits.ts";
 import { CALLBACK_TIMES, type Callback } from "./patch-description.ts";
 
@@ -96,6 +97,7 @@ export const LEDGER_STATE_OFFSET = 8;
 const SPARE_ROOMS_MAX = 2;
 /** One of each earlier hotpatch of a baseline. */
 const KEEPS_MAX = 1024;
+const USER_SPACE_END = 2 ** 47;
 const MAGIC = Uint8Array.from([0x53, 0x55, 0x54, 0x55, 0x52, 0x45, 0, 1]);
 
 /** The record's bytes. */
@@ -214,7 +216,7 @@ function callbacks(value: unknown): LedgerCallbacks {
   }
   return {
     runner: virtualAddr(count(entry.runner, "runner")),
-    area: range(entry.area, "area"),
+    area: callbackArea(entry.area),
     list: list.map((item: unknown, index) => {
       const where = `callbacks[${index}]`;
       const callback = record(item, where);
@@ -225,6 +227,12 @@ function callbacks(value: unknown): LedgerCallbacks {
       return { when, symbol, unit, address: virtualAddr(count(callback.address, where)) };
     }),
   };
+}
+
+function callbackArea(value: unknown): Range {
+  const area = range(value, "area");
+  if (area.size >= SAVE_AREA.size && area.address + area.size < USER_SPACE_END) return area;
+  throw wrong(LEDGER_HEADER_SIZE, "room for a save area", `${area.size} at ${area.address}`);
 }
 
 function variables(value: unknown): readonly LedgerVariable[] {

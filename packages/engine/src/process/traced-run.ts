@@ -22,7 +22,8 @@ const SYSTEM_CALL_STOP = 0x85;
 /** SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS: what the kernel sends for instructions. */
 const FAULTS: readonly number[] = [4, 5, 7, 8, 11, 31];
 const SI_CODE_WORD = 2;
-const INTERRUPT_MS = 100;
+/** For a thread that runs and has to wait for a processor; all others wait, too. */
+const INTERRUPT_MS = 2000;
 
 /** The signals that must not wait while a thread is sent somewhere: faults, as a signal mask. */
 export const ALL_BUT_FAULTS: bigint = FAULTS.reduce(
