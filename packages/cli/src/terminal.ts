@@ -44,7 +44,10 @@ async function readLine(input: ReadStream): Promise<string> {
   for await (const chunk of input.setEncoding("utf8")) {
     for (const character of String(chunk)) {
       if (enter.test(character)) return typed;
-      if (character === interrupt) process.kill(process.pid, "SIGINT");
+      if (character === interrupt) {
+        input.setRawMode(false);
+        process.kill(process.pid, "SIGINT");
+      }
       if (character === interrupt || character === endOfInput) return "";
       typed = backspaces.includes(character) ? typed.slice(0, -1) : typed + character;
     }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Hotpatch } from "@suture/engine";
 import * as release from "@suture/release";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -311,4 +312,28 @@ test("a channel that somebody changed is found out, and the finding says where",
   expect(outcome).toMatchObject({ exit: "failed", problem: { reason: "wrong-content" } });
   now = new Date("2026-10-20T08:00:00Z");
   expect((await runHere(verify)).problem?.reason).toBe("expired");
+});
+
+test("the guide's commands do what it says", async () => {
+  const guide = fileURLToPath(new URL("../../../../docs/release-channel.md", import.meta.url));
+  const [, section = ""] = (await readFile(guide, "utf8")).split("## A channel from nothing");
+  const [block = ""] = section.split("\n\n`init`");
+  const commands = block.replaceAll("\\\n", "").replaceAll("BUILD-ID", buildId).split("\n");
+  await writeFile(join(home, "fix.hotpatch"), JSON.stringify(manifestOf(1)));
+  const before = process.cwd();
+  process.chdir(home);
+  try {
+    let count = 0;
+    for (const command of commands.map((text) => text.trim())) {
+      if (!command.startsWith("suture ")) continue;
+      const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b ?? "");
+      typed = [passphrase, passphrase];
+      const outcome = await runCli(words.slice(1), COMMANDS, contextOf());
+      expect(outcome.problem, command).toBeUndefined();
+      count += 1;
+    }
+    expect(count).toBe(8);
+  } finally {
+    process.chdir(before);
+  }
 });
