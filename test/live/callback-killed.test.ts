@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isRefusal, openEngine } from "@suture/engine";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { HEADER_OPTION, NOTE, withCallbacks } from "./callbacks.ts";
-import { type Job, KILLED_RUN } from "./killed-run.ts";
+import { type Job, KILLED_RUN, type Outcome } from "./killed-run.ts";
 import { hotpatchMaps, takeSnapshot } from "./snapshot.ts";
 import { openWorkshop, type Victim } from "./victim.ts";
 
@@ -150,3 +150,48 @@ test.each(Object.entries(SCENES))(
     }
   },
 );
+
+test("a callback that cannot be stopped keeps its thread and the memory, and nobody else", async () => {
+  workshop.makeHotpatch({
+    binary: program,
+    // The parent of a vfork waits for its child, and no tracer can stop it (ptrace(2)).
+    source: `${NOTE} NOTE(d, "d") struct timespec { long seconds, nanoseconds; };
+      int vfork(void); int nanosleep(struct timespec *, struct timespec *); void _exit(int);
+      int linger(void) {
+        struct timespec time = { 8, 0 };
+        strcat(trace, "<");
+        if (vfork() == 0) { nanosleep(&time, 0); _exit(0); }
+        strcat(trace, ">");
+        return 0;
+      }
+      int visit(void) { return 1; }`,
+    functions: ["visit"],
+    dynamic: ["strcat", "memcpy", "strlen", "vfork", "nanosleep", "_exit"],
+    edit: withCallbacks("pre-apply linger", "post-revert d"),
+    id: "stuck",
+  });
+  const victim = await workshop.start(program, ["3"]);
+  const before = takeSnapshot(victim.pid);
+  const file = join(workshop.folder, "stuck.hotpatch");
+  const job: Job = { operation: "apply", pid: victim.pid, file, lockFolder };
+  const child = spawn(process.execPath, [KILLED_RUN, JSON.stringify(job)]);
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  expect(await ended(child)).toBeNull();
+  const { result } = JSON.parse(output) as Outcome;
+  expect(result).toMatchObject({
+    refused: "callback-failed",
+    detail: expect.stringContaining("could not be stopped"),
+  });
+  expect(hotpatchMaps(victim.pid)).not.toEqual([]);
+  for (;;) {
+    const report = engine.recover(victim.pid);
+    if (isRefusal(report)) throw new Error(report.detail);
+    if (hotpatchMaps(victim.pid).length === 0) break;
+  }
+  expect(await ask(victim, "t")).toBe("trace <>");
+  expect(await ask(victim)).toBe("visits 0 seen -1");
+  expect(takeSnapshot(victim.pid)).toEqual(before);
+});
