@@ -16,6 +16,7 @@ export {
 } from "./errors.ts";
 export { folderFetch, folderFiles, folderStorage } from "./files/folder.ts";
 export { type HttpFetchOptions, httpFetch } from "./files/http-fetch.ts";
+export { mirroringFetch } from "./files/mirror.ts";
 export type { RepositoryFiles } from "./files/repository-files.ts";
 export {
   createKeyFile,
@@ -68,6 +69,7 @@ export {
   supersededBy,
   withdraw,
 } from "./publish/add.ts";
+export { changesOf, type StagedChange } from "./publish/changes.ts";
 export { type CreateRequest, createRepository, type Signers } from "./publish/create.ts";
 export {
   checkManifest,

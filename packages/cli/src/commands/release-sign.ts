@@ -15,10 +15,10 @@ import {
 export const releaseSign: Command = {
   name: "release sign",
   summary: "sign what waits to be published, each signer by itself",
-  usage: "--key FILE [--role ROLE]... [--renew ROLE] [--repository DIR]",
+  usage: "[--key FILE]... [--role ROLE]... [--renew ROLE] [--repository DIR]",
   about:
-    "Signs every staged file that lists the key, or only those of --role, and says who else must\n" +
-    "sign. Look at what you sign: suture release keys, and the files in staged/metadata. --renew\n" +
+    "Without a key: shows what is staged, which is what a signature would say. With one: signs every\n" +
+    "staged file that lists the key, or only those of --role, and says who else must sign. --renew\n" +
     "first stages the next version of a role with the same content, before the old one expires.",
   options: {
     ...REPOSITORY_OPTION,
@@ -33,6 +33,7 @@ export const releaseSign: Command = {
     ...PASSPHRASE_OPTIONS,
   },
   example:
+    "suture release sign --repository channel\n" +
     "suture release sign --repository channel --key keys/offline/root-1.key\n" +
     "suture release sign --renew targets --key keys/offline/targets-1.key",
   run: onRelease(run),
@@ -43,9 +44,10 @@ async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
     throw new UsageError(`release sign takes options only, not ${args.positionals[0]}`);
   }
   const files = repositoryOf(args, parts);
-  const keys = await openKeys(args, parts);
+  const keys = args.texts("key").length > 0 ? await openKeys(args, parts) : [];
   const renew = args.text("renew");
   if (renew !== undefined) await parts.renewMetadata({ files, now: parts.now(), role: renew });
+  const changes = parts.changesOf(await parts.readRepository(files));
   const roles = args.texts("role");
   const signed: { keyid: string; roles: string[] }[] = [];
   for (const key of keys) {
@@ -54,7 +56,10 @@ async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
   }
   const { waiting, isReady, lines } = await waitingReport(parts, files);
   return done(
-    { signed, waiting, ready: isReady },
+    { changes, signed, waiting, ready: isReady },
+    ...changes.map(({ role, change, subject, detail }) =>
+      line(`${role}: ${change} ${subject}: ${detail}`),
+    ),
     ...signed.map(({ keyid, roles }) => line(`${shortId(keyid)} signed ${roles.join(", ")}`)),
     ...lines,
     ...(isReady ? [line("next: suture release publish")] : []),

@@ -144,6 +144,11 @@ test("from nothing to a published hotpatch, a newer one, and its withdrawal", as
     },
     waiting: [{ role: "redis", version: 2, signers: [{ missing: 1 }] }],
   });
+  const review = await expectDone("sign");
+  expect(review.document).toMatchObject({
+    changes: [{ role: "redis", change: "added", subject: `redis/2026-10/${buildId}.2.hotpatch` }],
+    signed: [],
+  });
   await expectDone("sign --key @red.key");
   await expectDone(`publish ${online}`);
   const target = `redis/2026-10/${buildId}.2.hotpatch`;
@@ -233,7 +238,7 @@ describe("says no", () => {
     ["add calendar --planned-months 4,1", "refused", "ascending"],
     ["add calendar --date 2026-02-30 --kind baseline", "refused", "no such day"],
     ["add calendar --date 2026-02-03 --kind fun", "usage", "--kind fun"],
-    ["sign", "usage", "--key FILE is missing"],
+    ["sign --key @none.key", "failed", "ENOENT"],
     ["sign --key @red.key", "refused", "nothing to sign"],
     ["sign --passphrase x --key @red.key", "usage", "'--passphrase'"],
     ["publish --key @keys/online/snapshot.key", "refused", "0 of 1"],

@@ -1,4 +1,7 @@
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { folderFetch, folderFiles } from "../files/folder.ts";
+import { mirroringFetch } from "../files/mirror.ts";
 import {
   buildId,
   createTestChannel,
@@ -37,4 +40,15 @@ test("a client follows the channel, and the earlier hotpatch stays for slower ri
   expect(updates.map(({ sequence }) => sequence)).toEqual([0, 1, 2]);
   expect(await client.download(hotpatchTarget(2))).toEqual(hotpatchBytes(2));
   expect(await client.download(hotpatchTarget(1))).toEqual(hotpatchBytes(1));
+});
+
+test("a reader without network verifies the copy that another one keeps", async () => {
+  const copy = folderFiles(join(channel.folder, "../copy"));
+  const online = channel.client({ fetch: mirroringFetch(channel.fetch, copy) });
+  const catalog = await online.update();
+  const offline = channel.client({ fetch: folderFetch(join(channel.folder, "../copy")) });
+  expect(await offline.update()).toEqual(catalog);
+  await expect(offline.download(hotpatchTarget(1))).rejects.toMatchObject({ code: "file-missing" });
+  await online.download(hotpatchTarget(1));
+  expect(await offline.download(hotpatchTarget(1))).toEqual(hotpatchBytes(1));
 });

@@ -21,8 +21,10 @@ import {
 import { ReleaseError, type ReleaseProblem } from "../errors.ts";
 import { DEFAULT_CALENDAR } from "../metadata/calendar.ts";
 import { addProduct, addTarget, renewMetadata, setCalendar, withdraw } from "./add.ts";
+import { changesOf } from "./changes.ts";
 import { createRepository } from "./create.ts";
 import { publish } from "./publish.ts";
+import { readRepository } from "./repository.ts";
 import { signMetadata } from "./sign.ts";
 import { setSigners } from "./signers.ts";
 
@@ -214,6 +216,46 @@ describe("a repository refuses", () => {
     await publish(request);
     expect((await channel.client({ now: late }).update()).versions.targets).toBe(2);
   });
+});
+
+test("a signer sees what a signature would say", async () => {
+  const { files, keys } = channel;
+  const now = start;
+  const seen = async () =>
+    changesOf(await readRepository(files)).map(
+      ({ role, change, subject, detail }) => `${role}: ${change} ${subject}: ${detail}`,
+    );
+  expect(await seen()).toEqual([]);
+  const fresh = testKey();
+  const signers = { keys: [publicOf(fresh)], threshold: 1 };
+  await addProduct({ files, now, product: "nginx", signers });
+  await setCalendar({ files, now, calendar: { ...DEFAULT_CALENDAR, plannedMonths: [2, 8] } });
+  await setSigners({
+    files,
+    now,
+    role: "timestamp",
+    signers: { ...signers, keys: [publicOf(testKey())] },
+  });
+  await addTarget({
+    files,
+    now,
+    product: "redis",
+    entry: hotpatchEntry(2),
+    payload: hotpatchBytes(2),
+  });
+  await withdraw({ files, now, target: hotpatchTarget(1), reason: "leaks" });
+  const [root, calendar, nginx, ...rest] = await seen();
+  expect(root).toMatch(/^root: changed timestamp: signed by 1 of [0-9a-f]{64}$/);
+  expect(calendar).toContain("targets: changed calendar: baselines planned in months 2, 8;");
+  expect(nginx).toBe(`targets: added nginx: signed by 1 of ${fresh.keyid}`);
+  expect(rest.sort()).toEqual([
+    expect.stringMatching(/^nginx: renewed nginx.json: until /),
+    expect.stringContaining(`redis: added ${hotpatchTarget(2)}: hotpatch, important, fixes CVE-`),
+    `redis: withdrawn ${hotpatchTarget(1)}: leaks`,
+  ]);
+  await renewMetadata({ files, now: daysAfterStart(1), role: "redis" });
+  expect(await seen()).toContain(`redis: withdrawn ${hotpatchTarget(1)}: leaks`);
+  expect(keys.redis).toHaveLength(1);
 });
 
 describe("several products", () => {
