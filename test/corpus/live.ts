@@ -1,11 +1,16 @@
 /** Tries a row's hotpatches on live processes, each on a fresh one. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import type { PackageRoot } from "../../packages/builder/src/deb/build-dependencies.ts";
 import { type Engine, openEngine } from "../../packages/builder/src/engine.ts";
 import { verifyHotpatch } from "../../packages/builder/src/verify/verify-hotpatch.ts";
+import type { CorpusRow } from "./list.ts";
 import type { BinaryOutcome } from "./row.ts";
+import { type Behaviour, proveBehaviour } from "./triggers/behaviour.ts";
+import { TRIGGERS } from "./triggers/table.ts";
+import type { Trigger } from "./triggers/trigger.ts";
 import type { Progress, Walk } from "./walk.ts";
 
 export interface LiveOutcome {
@@ -25,7 +30,7 @@ export async function tryLive(
   place: { readonly engine: Engine; readonly cacheFolder: string; readonly progress: Progress },
 ): Promise<LiveOutcome> {
   const built = binaries.filter(({ hotpatch }) => hotpatch !== undefined);
-  const libraryPath = await libraryFolders(walk);
+  const libraryPath = (await libraryFolders(walk)).flat();
   const problems: string[] = [];
   let [applied, reverted] = [built.length > 0, built.length > 0];
   for (const { file, path, hotpatch = "" } of built) {
@@ -45,6 +50,44 @@ export async function tryLive(
   return { applied, reverted, problems };
 }
 
+/** The trigger of a row, where there is one. */
+export const triggerOf = (row: CorpusRow): Trigger | undefined =>
+  TRIGGERS.find((it) => it.package === row.package && it.patch === row.patches[0]);
+
+/** Shows the fault before the hotpatch and not with it; undefined without trigger or hotpatch. */
+export async function tryBehaviour(
+  row: CorpusRow,
+  binaries: readonly BinaryOutcome[],
+  walk: Walk,
+  { engine, progress }: { readonly engine: Engine; readonly progress: Progress },
+): Promise<Behaviour | undefined> {
+  const trigger = triggerOf(row);
+  if (trigger === undefined || binaries.every(({ hotpatch }) => hotpatch === undefined)) return;
+  const found = binaries.find(
+    (it) => it.hotpatch !== undefined && basename(it.path).startsWith(trigger.binary),
+  );
+  if (found?.hotpatch === undefined) {
+    return {
+      behaviour: "not-proven",
+      behaviourDetail: `there is no hotpatch for ${trigger.binary}`,
+    };
+  }
+  progress(`showing the fault in a process with ${found.path}`);
+  const folder = await mkdtemp(join(tmpdir(), "suture-trigger-"));
+  const [own, system] = await libraryFolders(walk);
+  const place = {
+    ...{ file: found.file, root: walk.rebuild.root, folder },
+    // This machine's libraries come before those of the build root, for its loader fits them.
+    libraryPath: [...own, "/usr/lib/x86_64-linux-gnu", ...system],
+  };
+  try {
+    const { hotpatch } = found;
+    return await proveBehaviour(() => trigger.start(place), { hotpatch, engine });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** Extension modules need the program whose functions they call. */
 function hostFor(path: string): { readonly host?: string } {
   if (/python3/.test(path)) return { host: "/usr/bin/python3" };
@@ -52,7 +95,11 @@ function hostFor(path: string): { readonly host?: string } {
 }
 
 /** Where the package's own libraries are built, and those that its build root has. */
-async function libraryFolders({ binaries, rebuild, source }: Walk): Promise<readonly string[]> {
+async function libraryFolders({
+  binaries,
+  rebuild,
+  source,
+}: Walk): Promise<readonly [own: readonly string[], system: readonly string[]]> {
   const own = binaries
     .filter(({ path }) => /\.so[.0-9]*$/.test(path))
     .map(({ built }) => join(rebuild.root, dirname(built)));
@@ -63,5 +110,7 @@ async function libraryFolders({ binaries, rebuild, source }: Walk): Promise<read
     .flatMap((layer) =>
       ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map((name) => join(folder, layer, name)),
     );
-  return [...new Set([...own, ...system])].filter((path) => existsSync(path));
+  const distinct = (folders: readonly string[]): readonly string[] =>
+    [...new Set(folders)].filter((path) => existsSync(path));
+  return [distinct(own), distinct(system)];
 }

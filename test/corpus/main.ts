@@ -92,10 +92,12 @@ function describe(record: RowRecord, row: CorpusRow, known: boolean): string {
   const score = scoreRow(row, verdict);
   const wanted = score === "wrong" ? ` instead of ${expectedVerdict(row.class)}` : "";
   const live = verdict === "built" ? (record.reverted ? " live" : " not tried live") : "";
+  const shown = record.behaviour === undefined ? "" : ` ${record.behaviour}`;
+  const why = record.behaviour === "not-proven" ? ` (${record.behaviourDetail})` : "";
   const time = known ? "known" : `${seconds.toFixed(1)} s`;
   return [
     `${score === "wrong" ? "WRONG" : score} ${record.package} ${record.cve || row.patches[0]}`,
-    `(${row.class}): ${verdict}${wanted}${live} ${reason} ${functions.join(",")} [${time}]`,
+    `(${row.class}): ${verdict}${wanted}${live}${shown}${why} ${reason} ${functions.join(",")} [${time}]`,
   ].join(" ");
 }
 

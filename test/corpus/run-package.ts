@@ -12,9 +12,10 @@ import {
 } from "../../packages/builder/src/refusals.ts";
 import { judgeOutcome, type RowVerdict } from "./judge.ts";
 import type { CorpusRow } from "./list.ts";
-import { tryLive } from "./live.ts";
+import { triggerOf, tryBehaviour, tryLive } from "./live.ts";
 import { addRecord, loadRecords, type RowRecord, rowKey } from "./records.ts";
 import { buildRow } from "./row.ts";
+import type { Behaviour } from "./triggers/behaviour.ts";
 import { moveWalk, openWalk, type Progress, seriesOfWalk, type Walk } from "./walk.ts";
 import { withWalkLock } from "./walk-lock.ts";
 
@@ -41,13 +42,16 @@ export async function runPackage(
 ): Promise<void> {
   const { cacheFolder, env, progress } = options;
   const known = await loadRecords(options.recordFolder, name);
-  const isValid = (record: RowRecord | undefined): record is RowRecord =>
-    record !== undefined && !options.again && isKept(record, options.code);
-  for (const row of rows) {
+  const validRecord = (row: CorpusRow): RowRecord | undefined => {
     const record = known.get(rowKey(row));
-    if (isValid(record)) options.onRecord(record, row, true);
+    if (record === undefined || options.again || !isKept(record, options.code)) return undefined;
+    return isToBeShown(record, row) ? undefined : record;
+  };
+  for (const row of rows) {
+    const record = validRecord(row);
+    if (record !== undefined) options.onRecord(record, row, true);
   }
-  const pending = rows.filter((row) => !isValid(known.get(rowKey(row))));
+  const pending = rows.filter((row) => validRecord(row) === undefined);
   if (pending.length === 0) return;
   const place = { folder: join(cacheFolder, "deb/apt"), env, options: {} };
   const archive = await openArchive(place, progress);
@@ -75,6 +79,10 @@ export async function runPackage(
     for (const { row, at } of there) await runRow(row, { at, walk }, options);
   });
 }
+
+/** Its trigger is newer than its record. */
+const isToBeShown = ({ verdict, behaviour }: RowRecord, row: CorpusRow): boolean =>
+  verdict === "built" && behaviour === undefined && triggerOf(row) !== undefined;
 
 /** What an archive or a missing tool made fail may succeed the next time. */
 const isKept = ({ code, reason }: RowRecord, wanted: string): boolean =>
@@ -127,10 +135,12 @@ async function runRow(
   const outcome = await buildRow(row, walk, output, progress);
   const seconds = (performance.now() - started) / 1000;
   const live = await tryLive(outcome.binaries, walk, options);
+  const behaviour = await tryBehaviour(row, outcome.binaries, walk, options);
   const judged = judgeOutcome(outcome);
   const detail = [judged.detail ?? [], live.problems].flat().join("; ");
   const { applied, reverted } = live;
-  const found = { ...judged, seconds, applied, reverted, ...(detail !== "" && { detail }) };
+  const shown = { ...(detail !== "" && { detail }), ...behaviour };
+  const found = { ...judged, seconds, applied, reverted, ...shown };
   await record(row, version, found, options);
 }
 
@@ -146,7 +156,7 @@ const firstPosition = (rows: readonly CorpusRow[], series: readonly string[]): n
     .sort((a, b) => a - b)
     .at(0);
 
-type Found = RowVerdict & Partial<Pick<RowRecord, "seconds" | "applied" | "reverted">>;
+type Found = RowVerdict & Partial<Behaviour & Pick<RowRecord, "seconds" | "applied" | "reverted">>;
 
 const gone: Found = { verdict: "gone", functions: [], binaries: [], reason: "gone" };
 

@@ -14,6 +14,9 @@ export interface Reach {
   readonly harmlessNothing: number;
   readonly built: number;
   readonly confirmed: number;
+  /** Rows whose fault was shown before the hotpatch and not with it, and their packages. */
+  readonly proven: number;
+  readonly provenPackages: number;
 }
 
 export function reachOf(records: readonly RowRecord[]): Reach {
@@ -22,6 +25,7 @@ export function reachOf(records: readonly RowRecord[]): Reach {
     there.filter((record) => expectedVerdict(record.class) === verdict);
   const patchable = expecting("built");
   const harmless = expecting("nothing-to-do");
+  const proven = there.filter(({ behaviour }) => behaviour === "proven");
   const built = there.filter(({ verdict }) => verdict === "built");
   return {
     unsafe: expecting("restart-needed").filter(({ verdict }) => verdict === "built"),
@@ -31,6 +35,8 @@ export function reachOf(records: readonly RowRecord[]): Reach {
     harmlessNothing: harmless.filter(({ verdict }) => verdict === "nothing-to-do").length,
     built: built.length,
     confirmed: built.filter(({ applied, reverted }) => applied && reverted).length,
+    proven: proven.length,
+    provenPackages: new Set(proven.map((record) => record.package)).size,
   };
 }
 
@@ -64,6 +70,7 @@ export function formatScores(records: readonly RowRecord[]): string {
     `a, b, c built:                  ${share(reach.patchableBuilt, reach.patchable)} (at least 95 %)`,
     `f, h nothing to do:             ${share(reach.harmlessNothing, reach.harmless)} (all)`,
     `built, applied and reverted:    ${share(reach.confirmed, reach.built)} (all)`,
+    `proven by behaviour:            ${reach.proven} in ${reach.provenPackages} packages (10 in 5 of the whole list)`,
     isReached(records) ? "reached" : "not reached",
     "",
   ].join("\n");
