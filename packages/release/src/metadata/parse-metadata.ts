@@ -6,7 +6,14 @@
  * digest of its key (or else one key could count as two signers), a product may be delegated its
  * own paths only, and a field that is not known is refused.
  */
-import { productsMax, signersMax, targetsMax, versionMax } from "../limits.ts";
+import {
+  productKeysMax,
+  productsMax,
+  rootKeysMax,
+  signersMax,
+  targetsMax,
+  versionMax,
+} from "../limits.ts";
 import { parseCalendar } from "./calendar.ts";
 import { keyIdOf } from "./canonical.ts";
 import {
@@ -133,7 +140,7 @@ function parseRootSigned(value: unknown, field: string): RootSigned {
   if (fields.consistent_snapshot !== true) {
     throw wrong(`${field}.consistent_snapshot`, "expected true");
   }
-  const keys = parseKeys(fields.keys, `${field}.keys`);
+  const keys = parseKeys(fields.keys, `${field}.keys`, rootKeysMax);
   const roles = objectOf(fields.roles, `${field}.roles`, Object.values(TopRole));
   const roleNamed = (name: TopRole): Role => {
     const place = `${field}.roles.${name}`;
@@ -177,7 +184,7 @@ function parseChannelSigned(value: unknown, field: string): ChannelSigned {
   const targets = objectOf(fields.targets, `${field}.targets`, [CALENDAR_TARGET]);
   const place = `${field}.delegations`;
   const delegations = objectOf(fields.delegations, place, ["keys", "roles"]);
-  const keys = parseKeys(delegations.keys, `${place}.keys`);
+  const keys = parseKeys(delegations.keys, `${place}.keys`, productKeysMax);
   const roles = listOf(delegations.roles, `${place}.roles`, productsMax).map((role, at) =>
     parseProductRole(role, `${place}.roles[${at}]`, keys),
   );
@@ -240,8 +247,8 @@ function parseHashes(value: unknown, field: string): { readonly sha256: string }
   return { sha256: matching(sha256, `${field}.sha256`, digestPattern) };
 }
 
-function parseKeys(value: unknown, field: string): Keys {
-  const limits = { pattern: digestPattern, countMax: signersMax * productsMax };
+function parseKeys(value: unknown, field: string, countMax: number): Keys {
+  const limits = { pattern: digestPattern, countMax };
   const keys = entriesOf(value, field, limits).map(([keyid, item]) => {
     const key = parsePublicKey(item, `${field}.${keyid}`);
     // Else two ids could stand for one key, which would then count twice towards a threshold.

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Updater } from "tuf-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { contentsOf, forge, forgedMirror, mirrorFetch } from "../client/attack-fixture.ts";
 import {
   baselineEntry,
   createTestChannel,
@@ -16,15 +17,17 @@ import {
   publishHotpatch,
   start,
   type TestChannel,
+  targetMeta,
   testKey,
 } from "../client/channel-fixture.ts";
 import { ReleaseError, type ReleaseProblem } from "../errors.ts";
+import { targetsMax } from "../limits.ts";
 import { DEFAULT_CALENDAR } from "../metadata/calendar.ts";
 import { addProduct, addTarget, renewMetadata, setCalendar, withdraw } from "./add.ts";
 import { changesOf } from "./changes.ts";
 import { createRepository } from "./create.ts";
 import { publish } from "./publish.ts";
-import { readRepository } from "./repository.ts";
+import { readRepository, stageRole } from "./repository.ts";
 import { signMetadata } from "./sign.ts";
 import { setSigners } from "./signers.ts";
 
@@ -216,6 +219,24 @@ describe("a repository refuses", () => {
     await publish(request);
     expect((await channel.client({ now: late }).update()).versions.targets).toBe(2);
   });
+});
+
+test("a channel that clients would not read is not even staged", async () => {
+  const { files } = channel;
+  const targets = Object.fromEntries(
+    Array.from({ length: targetsMax + 1 }, (_, at) => [
+      hotpatchTarget(at + 1),
+      targetMeta(hotpatchBytes(at + 1), at + 1),
+    ]),
+  );
+  const { redis } = await contentsOf(channel);
+  const signed = { ...redis, version: 2, targets };
+  expect(await problemOf(stageRole(files, "redis", signed))).toBe("wrong-request");
+  expect(await files.list("staged")).toEqual([]);
+  const bytes = forge(signed, channel.keys.redis);
+  const mirror = await forgedMirror(channel, { roles: { redis: { bytes, version: 2 } } });
+  const { products } = await channel.client({ fetch: mirrorFetch(mirror) }).update();
+  expect(products[0]?.problem?.detail).toContain(`${targetsMax + 1} entries`);
 });
 
 test("a signer sees what a signature would say", async () => {

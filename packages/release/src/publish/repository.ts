@@ -12,7 +12,7 @@
  * Every change is one new version of one metadata file, put into `staged`. To change a staged file
  * again drops its signatures, for they were over other bytes.
  */
-import { ReleaseError } from "../errors.ts";
+import { asRequest, ReleaseError } from "../errors.ts";
 import type { RepositoryFiles } from "../files/repository-files.ts";
 import { CLIENT_LIMITS } from "../limits.ts";
 import { envelopeBytes, fileMetaOf, sha256Of } from "../metadata/canonical.ts";
@@ -126,13 +126,28 @@ function present<Content>(content: Content | undefined, file: string): Content {
   return content;
 }
 
-/** Puts a new version of a role beside what is published, without signatures. */
+/**
+ * Puts a new version of a role beside what is published, without signatures.
+ *
+ * Throws ReleaseError `wrong-request` for what clients would not read: too many targets, say.
+ */
 export async function stageRole(
   files: RepositoryFiles,
   role: string,
   signed: RootSigned | ChannelSigned | ProductSigned,
 ): Promise<void> {
-  await files.write(stagedPath(role), envelopeBytes({ signatures: [], signed }));
+  const bytes = envelopeBytes({ signatures: [], signed });
+  asRequest(() => parseRole(role, bytes));
+  await files.write(stagedPath(role), bytes);
+}
+
+/** Reads a file of a role as clients do. */
+function parseRole(role: string, bytes: Uint8Array): unknown {
+  const { rootBytesMax, targetsBytesMax } = CLIENT_LIMITS;
+  const file = `${role}.json`;
+  if (role === "root") return parseRoot(bytes, { file, bytesMax: rootBytesMax });
+  if (role === "targets") return parseChannel(bytes, { file, bytesMax: targetsBytesMax });
+  return parseProduct(bytes, { file, bytesMax: targetsBytesMax }, role);
 }
 
 /** Puts the content of a target beside what is published; gives what metadata says of it. */
