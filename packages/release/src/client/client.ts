@@ -24,7 +24,6 @@ import {
   type SnapshotSigned,
   targetPath,
 } from "../metadata/metadata.ts";
-import { parseRoot } from "../metadata/parse-metadata.ts";
 import { buildCatalog, type Catalog, type CatalogProduct, type QualityUpdate } from "./catalog.ts";
 import { type TrustedMetadata, trustRoot } from "./trusted-metadata.ts";
 
@@ -89,11 +88,10 @@ interface Parts extends ReleaseClientOptions {
 }
 
 async function updateCatalog(parts: Parts): Promise<Catalog> {
-  const { limits } = parts;
   // 5.1: one moment for the whole update.
   const now = parts.now();
   // 5.2: the root that is trusted already.
-  const trusted = trustRoot(await trustedRoot(parts), { now, limits });
+  const trusted = await beginTrust(parts, now);
   // 5.3: every newer root, one after the other.
   await updateRoot(parts, trusted);
   // 5.4 and 5.5: the timestamp, and the snapshot that it signs for.
@@ -121,14 +119,13 @@ async function updateCatalog(parts: Parts): Promise<Catalog> {
   });
 }
 
-/** The kept root, unless it is gone, unreadable, or older than the one that was pinned since. */
-async function trustedRoot({ root: pinned, storage, limits }: Parts): Promise<Uint8Array> {
-  const kept = await storage.read("root.json");
-  const source = { file: "pinned root", bytesMax: limits.rootBytesMax };
-  const pinnedVersion = parseRoot(pinned, source).signed.version;
-  if (kept === undefined) return pinned;
-  const keptVersion = await acceptable(async () => parseRoot(kept, source).signed.version);
-  return keptVersion !== undefined && keptVersion >= pinnedVersion ? kept : pinned;
+/** From the kept root, unless it is gone, damaged, or older than the one that was pinned since. */
+async function beginTrust({ root, storage, limits }: Parts, now: Date): Promise<TrustedMetadata> {
+  const pinned = trustRoot(root, { now, limits });
+  const bytes = await storage.read("root.json");
+  if (bytes === undefined) return pinned;
+  const kept = await acceptable(async () => trustRoot(bytes, { now, limits }));
+  return kept !== undefined && kept.root().version >= pinned.root().version ? kept : pinned;
 }
 
 async function updateRoot({ fetch, storage, limits }: Parts, trusted: TrustedMetadata) {

@@ -202,6 +202,16 @@ test("a client killed at any of its writes goes on, and is as safe from rollback
   expect(updates).toHaveLength(3);
 });
 
+test("a kept root with one digit changed is not the end: the pinned one takes over", async () => {
+  const name = randomUUID();
+  const honest = await channel.client({ name }).update();
+  const text = new TextDecoder().decode(channel.rootBytes).replace(/"version": 1/, '"version": 3');
+  expect(text).toContain('"version": 3');
+  const storage = folderStorage(join(channel.folder, "..", name));
+  await storage.write("root.json", new TextEncoder().encode(text));
+  expect(await channel.client({ name }).update()).toEqual(honest);
+});
+
 test("what a client kept may be lost or damaged: it begins again from the pinned root", async () => {
   const name = randomUUID();
   const honest = await channel.client({ name }).update();
