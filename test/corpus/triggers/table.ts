@@ -1,5 +1,6 @@
 /** The triggers, by package and fix; what is wrong before each fix stands in the C files. */
 import { join } from "node:path";
+import { HAPROXY_TRIGGERS } from "./haproxy.ts";
 import { startLibrarySubject } from "./library-subject.ts";
 import type { Trigger } from "./trigger.ts";
 
@@ -34,4 +35,29 @@ export const TRIGGERS: readonly Trigger[] = [
       "0002-add-null-check-to-cjson-setvaluestring.patch": "cjson-2024-31755.c",
     },
   ),
+  ...library(
+    { name: "c-ares", binary: "libcares.so", includes: ["include"] },
+    { "CVE-2023-32067.diff": "c-ares-2023-32067.c" },
+  ),
+  ...library(
+    { name: "avahi", binary: "libavahi-common.so", includes: ["."] },
+    {
+      "common-derive-alternative-host-name-from-its-unescaped-ve.patch": "avahi-2023-38473.c",
+    },
+  ),
+  ...library(
+    { name: "libpng1.6", binary: "libpng16.so", includes: ["."] },
+    {
+      "CVE-2025-64505.patch": "png-2025-64505.c",
+      "CVE-2025-64506.patch": "png-2025-64506.c",
+      "CVE-2025-65018-part1.patch": "png-2025-65018.c",
+      "CVE-2026-22801.patch": "png-2026-22801.c",
+      "CVE-2026-22695.patch": "png-2026-22695.c",
+      "CVE-2026-25646.patch": "png-2026-25646.c",
+      "CVE-2026-33416-part1.patch": "png-2026-33416.c",
+      "CVE-2026-34757-part1.patch": "png-2026-34757.c",
+      "CVE-2026-33416-regression-fix.patch": "png-2026-33416-palette.c",
+    },
+  ),
+  ...HAPROXY_TRIGGERS,
 ];
