@@ -10,19 +10,28 @@ import type { Place } from "./trigger.ts";
 /** Longer than the limit of trigger.h. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
+interface Compilation {
+  /** Folders with headers. */
+  readonly includes: readonly string[];
+  /** File names of further libraries whose functions the trigger calls. */
+  readonly libraries?: readonly string[];
+}
+
 /**
  * Compiles a trigger against the library and starts it. Throws an Error with the compiler's words
  * where that fails.
  */
 export async function startLibrarySubject(
   source: string,
-  { file, folder, libraryPath, includes }: Place & { readonly includes: readonly string[] },
+  { file, folder, libraryPath, includes, libraries = [] }: Place & Compilation,
 ): Promise<Subject> {
   const program = join(folder, "trigger");
   const search = includes.map((path) => `-I${path}`);
   const argv = ["gcc", "-O1", "-w", ...search, "-o", program, source, file];
-  const linking = "-Wl,--allow-shlib-undefined,--unresolved-symbols=ignore-in-shared-libs";
-  const result = await runCommand([...argv, linking], { cwd: folder, env: process.env });
+  const further = libraries.map((name) => `-l:${name}`);
+  const folders = libraryPath.map((path) => `-L${path}`);
+  const linking = [...folders, ...further, "-Wl,--allow-shlib-undefined"];
+  const result = await runCommand([...argv, ...linking], { cwd: folder, env: process.env });
   if (result.code !== 0) throw new Error(`${source}: ${result.stderr.slice(-500)}`);
   // The library is loaded by its file; the loader then knows it by the name that programs need.
   const env = { ...process.env, LD_PRELOAD: file, LD_LIBRARY_PATH: libraryPath.join(":") };

@@ -81,7 +81,7 @@ export async function firstLine(port: number, request: string): Promise<string> 
   const socket = connect({ host: "127.0.0.1", port });
   socket.setTimeout(REPLY_TIMEOUT_MS, () => socket.destroy(new Error("no reply in time")));
   try {
-    socket.end(request);
+    socket.write(request);
     let reply = "";
     for await (const chunk of socket) {
       reply += chunk;

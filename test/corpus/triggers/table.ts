@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { HAPROXY_TRIGGERS } from "./haproxy.ts";
 import { startLibrarySubject } from "./library-subject.ts";
+import { REDIS_TRIGGERS } from "./redis.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** A library's triggers: a file in C for each first patch. */
@@ -10,11 +11,14 @@ const library = (
     name,
     binary,
     includes,
+    libraries = [],
   }: {
     readonly name: string;
     readonly binary: string;
     /** Folders with headers, in the built tree. */
     readonly includes: readonly string[];
+    /** Further libraries that the triggers call. */
+    readonly libraries?: readonly string[];
   },
   sources: Readonly<Record<string, string>>,
 ): readonly Trigger[] =>
@@ -23,6 +27,7 @@ const library = (
     start: (place) =>
       startLibrarySubject(join(import.meta.dirname, source), {
         ...place,
+        libraries,
         includes: includes.map((folder) => join(place.root, folder)),
       }),
   }));
@@ -46,6 +51,13 @@ export const TRIGGERS: readonly Trigger[] = [
     },
   ),
   ...library(
+    {
+      ...{ name: "avahi", binary: "libavahi-core.so", includes: ["."] },
+      libraries: ["libavahi-common.so.3"],
+    },
+    { "core-extract-host-name-using-avahi_unescape_label.patch": "avahi-2023-38471.c" },
+  ),
+  ...library(
     { name: "libpng1.6", binary: "libpng16.so", includes: ["."] },
     {
       "CVE-2025-64505.patch": "png-2025-64505.c",
@@ -60,4 +72,5 @@ export const TRIGGERS: readonly Trigger[] = [
     },
   ),
   ...HAPROXY_TRIGGERS,
+  ...REDIS_TRIGGERS,
 ];
