@@ -63,6 +63,7 @@ test("copies become links to what they are copies of, and units are made of the 
 test("a copy in a folder of another name is linked, and one of two alike files is not", async () => {
   for (const tree of ["tree", "built"]) {
     write(`${tree}/program/lib/a.c`, "int a;\n");
+    write(`${tree}/.pc/some.patch/program/lib/a.c`, "int a;\n");
     write(`${tree}/one/same.c`, "int same;\n");
     write(`${tree}/two/same.c`, "int same;\n");
   }

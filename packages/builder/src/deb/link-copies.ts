@@ -44,6 +44,7 @@ async function namesInTree(tree: string): Promise<ReadonlyMap<string, readonly s
   for (const entry of await readdir(tree, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = relative(tree, join(entry.parentPath, entry.name));
+    if (/^\.(?:pc|git)\//.test(path)) continue; // What patches changed, as it was before them.
     const known = names.get(entry.name);
     if (known === undefined) names.set(entry.name, [path]);
     else known.push(path);
