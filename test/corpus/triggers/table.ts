@@ -62,7 +62,6 @@ export const TRIGGERS: readonly Trigger[] = [
     {
       "CVE-2025-64505.patch": "png-2025-64505.c",
       "CVE-2025-64506.patch": "png-2025-64506.c",
-      "CVE-2025-65018-part1.patch": "png-2025-65018.c",
       "CVE-2026-22801.patch": "png-2026-22801.c",
       "CVE-2026-22695.patch": "png-2026-22695.c",
       "CVE-2026-25646.patch": "png-2026-25646.c",
