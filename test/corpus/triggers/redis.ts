@@ -31,14 +31,24 @@ const redis = ({ patch, faulty, fixed, show }: Fault): Trigger => ({
 const reply = (port: number, ...words: readonly string[]): Promise<string> =>
   firstLine(port, encodeCommand(words).toString("latin1"));
 
+/** The main job shows 51741 on a version without the fix before it too: here that one is applied. */
+const SHOWN_HERE = SHOWN.filter(({ cve }) => cve !== "CVE-2024-51741");
+
 export const REDIS_TRIGGERS: readonly Trigger[] = [
-  ...SHOWN.flatMap(({ patch, ...shown }) => (patch ? redis({ ...shown, patch }) : [])),
+  ...SHOWN_HERE.flatMap(({ patch, ...shown }) => (patch ? redis({ ...shown, patch }) : [])),
   // CVE-2024-31227: a key pattern that gives neither reading nor writing is taken.
   redis({
     patch: "0001-Apply-security-fixes-for-CVEs-1113.patch",
     faulty: "+OK",
     fixed: "-ERR Error in ACL SETUSER modifier",
     show: (port) => reply(port, "ACL", "SETUSER", "suture-trigger", "%~"),
+  }),
+  // CVE-2024-51741: so is one that ends before it says what it gives.
+  redis({
+    patch: "0002-Fix-Read-Write-key-pattern-selector-CVE-2024-51741-1.patch",
+    faulty: "+OK",
+    fixed: "-ERR Error in ACL SETUSER modifier",
+    show: (port) => reply(port, "ACL", "SETUSER", "suture-trigger", "%"),
   }),
   // CVE-2025-67733: the end of a line in an argument ends the error reply, and the rest is another.
   redis({
