@@ -12,13 +12,13 @@
  */
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import { RUNNER_PARKED, RUNNER_RESTORE, SAVE_AREA } from "../link/callback-runner.ts";
-import { type ReturnPoint, redirect, returnPoint } from "../process/injected-call.ts";
+import { type ReturnPoint, redirect } from "../process/injected-call.ts";
 import { type Area, createArea, NT_X86_XSTATE, PTRACE } from "../process/libc.ts";
-import { STATE_SIZE_MAX } from "../process/signal-frames.ts";
 import type { Thread } from "../process/thread.ts";
 import type { ThreadStop } from "../process/thread-stop.ts";
 import { ALL_BUT_FAULTS, type RunOutcome, runToSystemCall } from "../process/traced-run.ts";
-import { isAmongFrames } from "./injection.ts";
+import { STATE_SIZE_MAX, stateFeatures } from "../process/xsave.ts";
+import { returnPointOfUsable } from "./injection.ts";
 import type { LedgerCallbacks } from "./ledger.ts";
 import { CALLBACK_DEADLINE_MS } from "./limits.ts";
 import type { Context, Target } from "./target.ts";
@@ -38,10 +38,6 @@ const MXCSR_DEFAULT = 0x1f80;
 /** IF, and the bit that is always set: no direction flag, no trap flag. */
 const FLAGS = 0x202;
 const SAVED_FIELDS = 21;
-const XSTATE_HEADER_END = 576;
-const XCR0 = 464;
-const XSTATE_BV = 512;
-const XTILEDATA = 1 << 18;
 /** A few instructions; on a machine with too much to do they take their time. */
 const GO_BACK_MS = 5000;
 
@@ -76,12 +72,10 @@ export class CallbackRun {
   /** Finds a stopped thread to run callbacks in, and notes all that it has. */
   borrow(stop: ThreadStop): boolean {
     for (const thread of stop.threads) {
-      if (thread.state !== "stopped" || thread.signal !== 0 || isAmongFrames(thread)) continue;
-      const { tid, registers } = thread;
-      const goOn = returnPoint(registers);
+      if (thread.state !== "stopped") continue;
+      const goOn = returnPointOfUsable(stop, thread);
       if (goOn === undefined) continue;
-      if (stop.signals.hasDeliverableSignal(tid)) continue;
-      if (stop.signals.isInRestartableSequence(tid)) continue;
+      const { registers } = thread;
       const stateSize = this.#note(thread, goOn);
       if (stateSize === undefined) continue;
       this.#borrowed = { thread, goOn, registers: registers.copy(), stateSize, sent: false };
@@ -151,13 +145,11 @@ export class CallbackRun {
     if (libc.ptrace(PTRACE.PTRACE_GETSIGMASK, tid, SIGSET_SIZE, mask) < 0) return undefined;
     const state = at + BigInt(SAVE_AREA.state);
     const size = libc.registerSet(tid, NT_X86_XSTATE, state, STATE_SIZE_MAX);
-    if (size < XSTATE_HEADER_END || size > STATE_SIZE_MAX) return undefined;
     const view = this.#view;
-    const features = view.getUint32(SAVE_AREA.state + XCR0, true);
-    // Matrix tiles are the one state that a thread has to ask for first.
-    if ((view.getUint32(SAVE_AREA.state + XSTATE_BV, true) & XTILEDATA) !== 0) return undefined;
-    view.setUint32(SAVE_AREA.features, (features & ~XTILEDATA) >>> 0, true);
-    view.setUint32(SAVE_AREA.features + 4, view.getUint32(SAVE_AREA.state + XCR0 + 4, true), true);
+    const features = stateFeatures(view, SAVE_AREA.state, size);
+    if (features === undefined) return undefined;
+    view.setUint32(SAVE_AREA.features, features.low, true);
+    view.setUint32(SAVE_AREA.features + 4, features.high, true);
     view.setUint32(SAVE_AREA.mxcsr, MXCSR_DEFAULT, true);
     const before = registers.copy();
     registers.setBig("rax", goOn.rax);

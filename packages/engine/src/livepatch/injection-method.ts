@@ -11,8 +11,9 @@ import type { Destination, InjectedCall, ReturnPoint } from "../process/injected
 import { InjectedCode } from "../process/injected-code.ts";
 import { type Libc, NT_X86_XSTATE, PTRACE } from "../process/libc.ts";
 import type { ProcessMemory } from "../process/memory.ts";
-import { type Gadgets, SignalFrames, STATE_SIZE_MAX } from "../process/signal-frames.ts";
+import { type Gadgets, SignalFrames } from "../process/signal-frames.ts";
 import type { Thread } from "../process/thread.ts";
+import { STATE_SIZE_MAX } from "../process/xsave.ts";
 import type { SpareRoom } from "./spare-room.ts";
 import type { ThreadStacks } from "./thread-stacks.ts";
 

@@ -4,7 +4,12 @@
  * A sleeping thread is preferred; one that works is kept for a few calls at a time only. A thread
  * with a signal waiting is left alone, for the signal has to see the system call that it interrupted.
  */
-import { type InjectedCall, redirect, returnPoint } from "../process/injected-call.ts";
+import {
+  type InjectedCall,
+  type ReturnPoint,
+  redirect,
+  returnPoint,
+} from "../process/injected-call.ts";
 import { encodedSizeMax } from "../process/injected-code.ts";
 import { SYSCALL } from "../process/interrupted-call.ts";
 import type { Gadgets } from "../process/signal-frames.ts";
@@ -179,16 +184,10 @@ function awaitEffect(request: InjectionRequest, thread: Thread, made: number): R
 export function sendThread(stop: ThreadStop, thread: Thread, method: InjectionMethod): boolean {
   if (stop.stopOne(thread, STOP_DEADLINE_MS).outcome !== "stopped") return false;
   const { registers, tid } = thread;
-  const goOn = returnPoint(registers);
-  const usable =
-    goOn !== undefined &&
-    !isAmongFrames(thread) &&
-    thread.signal === 0 &&
-    !stop.signals.hasDeliverableSignal(tid) &&
-    !stop.signals.isInRestartableSequence(tid);
-  const to = usable ? method.prepare(thread, goOn) : undefined;
-  let done = to !== undefined;
-  if (usable && to !== undefined) {
+  const goOn = returnPointOfUsable(stop, thread);
+  const to = goOn && method.prepare(thread, goOn);
+  let done = false;
+  if (goOn !== undefined && to !== undefined) {
     thread.lastPlace = { pc: registers.rip, stackPointer: registers.rsp };
     const before = registers.copy();
     redirect(registers, to);
@@ -207,8 +206,20 @@ export function sendThread(stop: ThreadStop, thread: Thread, method: InjectionMe
   return done;
 }
 
+/** Where the stopped thread goes on, or undefined where nothing may be done with it now. */
+export function returnPointOfUsable(stop: ThreadStop, thread: Thread): ReturnPoint | undefined {
+  const goOn = returnPoint(thread.registers);
+  const usable =
+    goOn !== undefined &&
+    !isAmongFrames(thread) &&
+    thread.signal === 0 &&
+    !stop.signals.hasDeliverableSignal(thread.tid) &&
+    !stop.signals.isInRestartableSequence(thread.tid);
+  return usable ? goOn : undefined;
+}
+
 /** Calls that it was sent to before come first, in their order. */
-export const isAmongFrames = ({ callFrames, registers: { rsp } }: Thread): boolean =>
+const isAmongFrames = ({ callFrames, registers: { rsp } }: Thread): boolean =>
   callFrames !== undefined && callFrames.start <= rsp && rsp < callFrames.end;
 
 const byActivity = (threads: readonly Thread[]): Thread[] =>

@@ -28,6 +28,7 @@ import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import type { InjectedCall, ReturnPoint } from "./injected-call.ts";
 import { type Area, createArea } from "./libc.ts";
 import { type RegisterName, type RegisterView, USER_REGS } from "./registers.ts";
+import { STATE_SIZE_MAX, SW_BYTES, stateFeatures, XTILEDATA_OFFSET } from "./xsave.ts";
 
 /** Code that the process has anyway. */
 export interface Gadgets {
@@ -62,16 +63,9 @@ const USER_CS = 0x33;
 const USER_SS = 0x2b;
 const ARGUMENTS: readonly RegisterName[] = ["rdi", "rsi", "rdx", "r10", "r8", "r9"];
 
-/** struct _fpx_sw_bytes in the unused end of the FXSAVE image, and the mark behind the state. */
-const SW_BYTES = 464;
+/** struct _fpx_sw_bytes, and the mark behind the state. */
 const FP_XSTATE_MAGIC1 = 0x46505853;
 const FP_XSTATE_MAGIC2 = 0x46505845;
-const XSTATE_BV = 512;
-const XSTATE_HEADER_END = 576;
-/** AMX tile data is the one dynamic feature; its place is the last (Intel SDM, volume 1, 13.4). */
-const XTILEDATA = 1 << 18;
-const XTILEDATA_OFFSET = 2816;
-export const STATE_SIZE_MAX = 3 * 4096;
 
 /** The chain for some calls. What differs from thread to thread is filled in while it is stopped. */
 export class SignalFrames {
@@ -174,21 +168,15 @@ export class SignalFrames {
 
   /** Marks the state as the kernel marks what it stores for a handler. Gives its used size. */
   #markState(stateSize: number): number | undefined {
-    if (stateSize < XSTATE_HEADER_END || stateSize > STATE_SIZE_MAX) return undefined;
     const at = this.#stateOffset;
     const view = this.#view;
-    let features = view.getUint32(at + SW_BYTES, true); // XCR0, as the register set has it.
-    let used = stateSize;
-    if ((features & XTILEDATA) !== 0) {
-      // The kernel has a place for tiles only in threads that asked for it; what is not in use
-      // is left out. A thread with tiles in use is left alone.
-      if ((view.getUint32(at + XSTATE_BV, true) & XTILEDATA) !== 0) return undefined;
-      features &= ~XTILEDATA;
-      used = XTILEDATA_OFFSET;
-    }
+    const features = stateFeatures(view, at, stateSize);
+    if (features === undefined) return undefined;
+    // The kernel has a place for tiles only in threads that asked for it; they are left out.
+    const used = features.hasTiles ? XTILEDATA_OFFSET : stateSize;
     view.setUint32(at + SW_BYTES, FP_XSTATE_MAGIC1, true);
     view.setUint32(at + SW_BYTES + 4, used + 4, true);
-    view.setUint32(at + SW_BYTES + 8, features >>> 0, true);
+    view.setUint32(at + SW_BYTES + 8, features.low, true);
     view.setUint32(at + SW_BYTES + 12, 0, true);
     view.setUint32(at + SW_BYTES + 16, used, true);
     view.setUint32(at + used, FP_XSTATE_MAGIC2, true);
