@@ -1,11 +1,15 @@
 /**
  * How long a process stands still: the longest gap that a thread sees which reads the clock all
  * the time, while a hotpatch is applied and reverted, against the floor in the same run.
+ *
+ * A machine makes gaps of its own, and the longer one looks, the longer is the longest. So every
+ * turn looks for the same time, and one turn in four looks at a process to which nothing is done.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isRefusal, openEngine, parseElf, symbolTable } from "@suture/engine";
 import { openWorkshop, startVictim, type Victim } from "../test/live/victim.ts";
 import { TOOL_COMMAND, withQuietMachine } from "./quiet.ts";
@@ -16,6 +20,8 @@ export interface PauseRow {
   readonly medianUs: number;
   readonly maxUs: number;
   readonly floorMedianUs: number;
+  /** While nothing is done to the process. */
+  readonly idleMedianUs: number;
   readonly ratio: number;
 }
 
@@ -45,20 +51,22 @@ export function measurePause(
         progress(`${threads} threads`);
         const victim = await startVictim(spinner, [String(threads)]);
         const rival = startFloor(floor, victim.pid, functionAddress(spinner, victim.pid));
-        const gaps = { floor: [] as number[], apply: [] as number[], revert: [] as number[] };
+        const turns = {
+          idle: async () => {},
+          floor: rival.switchOnce,
+          apply: async () => void must(engine.apply([victim.pid], hotpatch)),
+          revert: async () => void must(engine.revert([victim.pid], "pause")),
+        };
+        const turnMs = await longestTurn(Object.values(turns));
+        const gaps: Gaps = { idle: [], floor: [], apply: [], revert: [] };
         for (let round = 0; round < rounds; round++) {
-          gaps.floor.push(await longestGap(victim, rival.switchOnce));
-          gaps.apply.push(
-            await longestGap(victim, async () => must(engine.apply([victim.pid], hotpatch))),
-          );
-          gaps.revert.push(
-            await longestGap(victim, async () => must(engine.revert([victim.pid], "pause"))),
-          );
+          for (const [name, work] of Object.entries(turns)) {
+            gaps[name as keyof Gaps].push(await longestGap(victim, work, turnMs));
+          }
         }
         rival.child.kill("SIGKILL");
         await victim.kill();
-        rows.push(row(threads, "apply", gaps.apply, gaps.floor));
-        rows.push(row(threads, "revert", gaps.revert, gaps.floor));
+        rows.push(row(threads, "apply", gaps), row(threads, "revert", gaps));
       }
       return rows;
     } finally {
@@ -67,20 +75,18 @@ export function measurePause(
   });
 }
 
-function row(
-  threads: number,
-  operation: PauseRow["operation"],
-  gaps: readonly number[],
-  floor: readonly number[],
-): PauseRow {
-  const medianUs = median(gaps);
-  const floorMedianUs = median(floor);
+type Gaps = Record<"idle" | "floor" | "apply" | "revert", number[]>;
+
+function row(threads: number, operation: PauseRow["operation"], gaps: Gaps): PauseRow {
+  const medianUs = median(gaps[operation]);
+  const floorMedianUs = median(gaps.floor);
   return {
     threads,
     operation,
     medianUs: round1(medianUs),
-    maxUs: round1(Math.max(...gaps)),
+    maxUs: round1(Math.max(...gaps[operation])),
     floorMedianUs: round1(floorMedianUs),
+    idleMedianUs: round1(median(gaps.idle)),
     ratio: Math.round((medianUs / floorMedianUs) * 100) / 100,
   };
 }
@@ -95,11 +101,30 @@ function must<T>(result: T): T {
   return result;
 }
 
-/** The main thread's longest gap while `work` runs, in microseconds. */
-async function longestGap(victim: Victim, work: () => Promise<unknown>): Promise<number> {
+/** How long the longest of the turns takes once it is warm, in milliseconds. */
+async function longestTurn(turns: readonly (() => Promise<void>)[]): Promise<number> {
+  let longest = 0;
+  for (const warm of [false, true]) {
+    for (const work of turns) {
+      const begin = performance.now();
+      await work();
+      if (warm) longest = Math.max(longest, performance.now() - begin);
+    }
+  }
+  return longest;
+}
+
+/** The main thread's longest gap while `work` runs, and for `turnMs` at least, in microseconds. */
+async function longestGap(
+  victim: Victim,
+  work: () => Promise<void>,
+  turnMs: number,
+): Promise<number> {
   victim.send("r");
   await victim.nextLine(/^ok$/);
+  const begin = performance.now();
   await work();
+  await sleep(Math.max(0, turnMs - (performance.now() - begin)));
   victim.send("g");
   return Number(await victim.nextLine(/^\d+$/)) / 1000;
 }

@@ -74,7 +74,7 @@ export class CallbackRun {
     for (const thread of stop.threads) {
       if (thread.state !== "stopped") continue;
       const goOn = returnPointOfUsable(stop, thread);
-      if (goOn === undefined) continue;
+      if (goOn === undefined || stop.signals.hasDeliverableSignal(thread.tid)) continue;
       const { registers } = thread;
       const stateSize = this.#note(thread, goOn);
       if (stateSize === undefined) continue;

@@ -13,7 +13,7 @@ import { type Libc, NT_X86_XSTATE, PTRACE } from "../process/libc.ts";
 import type { ProcessMemory } from "../process/memory.ts";
 import { type Gadgets, SignalFrames } from "../process/signal-frames.ts";
 import type { Thread } from "../process/thread.ts";
-import { STATE_SIZE_MAX } from "../process/xsave.ts";
+import { SIZE_WITHOUT_TILES } from "../process/xsave.ts";
 import type { SpareRoom } from "./spare-room.ts";
 import type { ThreadStacks } from "./thread-stacks.ts";
 
@@ -53,7 +53,7 @@ export class FrameInjection implements InjectionMethod {
     if (!this.#stacks.hasRoom(registers, frames.sizeMax)) return undefined;
     const libc = this.#libc;
     const mask = libc.ptrace(PTRACE.PTRACE_GETSIGMASK, tid, SIGSET_SIZE, frames.maskAddress);
-    const size = libc.registerSet(tid, NT_X86_XSTATE, frames.stateAddress, STATE_SIZE_MAX);
+    const size = libc.registerSet(tid, NT_X86_XSTATE, frames.stateAddress, SIZE_WITHOUT_TILES);
     if (mask < 0 || size < 0) return undefined;
     const placed = frames.complete(registers, goOn, size);
     if (placed === undefined) return undefined;

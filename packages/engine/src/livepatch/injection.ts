@@ -192,7 +192,7 @@ export function sendThread(stop: ThreadStop, thread: Thread, method: InjectionMe
     const before = registers.copy();
     redirect(registers, to);
     stop.writeRegisters(thread);
-    // A signal that came meanwhile has to see the system call that it interrupts.
+    // Last, for a signal that came by now has to see the system call that it interrupts.
     done = !stop.signals.hasDeliverableSignal(tid);
     if (done) {
       thread.mended = false;
@@ -206,14 +206,16 @@ export function sendThread(stop: ThreadStop, thread: Thread, method: InjectionMe
   return done;
 }
 
-/** Where the stopped thread goes on, or undefined where nothing may be done with it now. */
+/**
+ * Where the stopped thread goes on, or undefined where nothing may be done with it now. Signals that
+ * wait for it are the caller's to look for.
+ */
 export function returnPointOfUsable(stop: ThreadStop, thread: Thread): ReturnPoint | undefined {
   const goOn = returnPoint(thread.registers);
   const usable =
     goOn !== undefined &&
     !isAmongFrames(thread) &&
     thread.signal === 0 &&
-    !stop.signals.hasDeliverableSignal(thread.tid) &&
     !stop.signals.isInRestartableSequence(thread.tid);
   return usable ? goOn : undefined;
 }

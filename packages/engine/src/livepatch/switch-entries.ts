@@ -61,10 +61,10 @@ export function switchEntries(request: SwitchRequest): SwitchReport | Refusal {
   let backoffMs = BACKOFF_FIRST_MS;
   for (let attempts = 1; ; attempts++) {
     stop.sortByActivity();
-    stop.settle();
+    const caller = request.keepCaller ? chooseCaller(stop) : undefined;
     touch(stop, check);
     check.conflicts.length = 0;
-    const caller = request.keepCaller ? chooseCaller(stop) : undefined;
+    stop.settle();
     context.faultPoint("before-stop");
     const begin = performance.now();
     const outcome = stop.stop({ deadlineMs: STOP_DEADLINE_MS, check });
@@ -150,8 +150,9 @@ function chooseCaller({ pid, threads }: ThreadStop): Thread | undefined {
 }
 
 /** Waits while signals are handed on to the seized threads. */
-export function waitMs(context: Context, stop: ThreadStop, milliseconds: number): void {
+function waitMs(context: Context, stop: ThreadStop, milliseconds: number): void {
   const until = performance.now() + milliseconds;
+  stop.rest();
   do {
     stop.pump();
     context.libc.sleepMicroseconds(200);

@@ -28,7 +28,7 @@ import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
 import type { InjectedCall, ReturnPoint } from "./injected-call.ts";
 import { type Area, createArea } from "./libc.ts";
 import { type RegisterName, type RegisterView, USER_REGS } from "./registers.ts";
-import { STATE_SIZE_MAX, SW_BYTES, stateFeatures, XTILEDATA_OFFSET } from "./xsave.ts";
+import { SIZE_WITHOUT_TILES, SW_BYTES, stateFeatures } from "./xsave.ts";
 
 /** Code that the process has anyway. */
 export interface Gadgets {
@@ -57,6 +57,11 @@ const SIGCONTEXT: readonly RegisterName[] = [
   ...(["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const),
   ...(["rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip", "eflags"] as const),
 ];
+/** For each 32-bit half of those, where user_regs_struct has it. */
+const FRAME_WORDS = SIGCONTEXT.flatMap((name) => [USER_REGS[name] * 2, USER_REGS[name] * 2 + 1]);
+const RSP = offsetOf("rsp");
+const RIP = offsetOf("rip");
+const RAX = offsetOf("rax");
 const SEGMENTS = UC_MCONTEXT + SIGCONTEXT.length * 8;
 const FPSTATE = SEGMENTS + 8 + 4 * 8;
 const USER_CS = 0x33;
@@ -83,7 +88,8 @@ export class SignalFrames {
     const bytes = new TextEncoder().encode(`${name}\0`);
     this.#stateOffset =
       Math.ceil((this.#nameOffset + bytes.length) / STATE_ALIGNMENT) * STATE_ALIGNMENT;
-    this.#area = createArea(this.#stateOffset + STATE_SIZE_MAX + 4);
+    this.#area = createArea(this.#stateOffset + SIZE_WITHOUT_TILES + 4);
+    this.#area.bytes.fill(0); // So that the kernel has given the memory before a thread is stopped.
     this.#area.bytes.set(bytes, this.#nameOffset);
     this.#view = new DataView(this.#area.bytes.buffer);
     for (let index = 0; index <= calls.length; index++) this.#prepare(index);
@@ -98,7 +104,7 @@ export class SignalFrames {
     return this.#area.address;
   }
 
-  /** Where PTRACE_GETREGSET has to store the thread's NT_X86_XSTATE, STATE_SIZE_MAX at most. */
+  /** Where PTRACE_GETREGSET has to store the thread's NT_X86_XSTATE, SIZE_WITHOUT_TILES at most. */
   get stateAddress(): bigint {
     return this.#area.address + BigInt(this.#stateOffset);
   }
@@ -117,21 +123,19 @@ export class SignalFrames {
     goOn: ReturnPoint,
     stateSize: number,
   ): { readonly start: VirtualAddr; readonly size: number } | undefined {
-    const used = this.#markState(stateSize);
-    if (used === undefined) return undefined;
-    const size = this.#stateOffset + used + 4;
+    if (!this.#markState(stateSize)) return undefined;
+    const size = this.#stateOffset + stateSize + 4;
     const top = registers.rsp - RED_ZONE_SIZE - size;
     const start = virtualAddr(Math.floor(top / STATE_ALIGNMENT) * STATE_ALIGNMENT);
     for (let index = 0; index < this.#calls.length; index++) this.#place(index, start);
     const last = this.#calls.length * STRIDE;
-    for (const [index, name] of SIGCONTEXT.entries()) {
-      const word = USER_REGS[name] * 2;
-      const at = last + UC_MCONTEXT + index * 8;
-      this.#view.setUint32(at, registers.words[word] as number, true);
-      this.#view.setUint32(at + 4, registers.words[word + 1] as number, true);
+    const { words } = this.#area;
+    const first = (last + UC_MCONTEXT) / 4;
+    for (let word = 0; word < FRAME_WORDS.length; word++) {
+      words[first + word] = registers.words[FRAME_WORDS[word] as number] as number;
     }
-    this.#set(last, "rip", goOn.rip);
-    this.#view.setBigUint64(last + offsetOf("rax"), goOn.rax, true);
+    this.#setNumber(last + RIP, goOn.rip);
+    this.#view.setBigUint64(last + RAX, goOn.rax, true);
     this.#setNumber(last + FPSTATE, start + this.#stateOffset);
     return { start, size };
   }
@@ -157,7 +161,7 @@ export class SignalFrames {
   /** The addresses in the frame of one call, when the chain begins at `start`. */
   #place(index: number, start: VirtualAddr): void {
     const at = index * STRIDE;
-    this.#set(at, "rsp", start + at + UC_SIZE);
+    this.#setNumber(at + RSP, start + at + UC_SIZE);
     this.#setNumber(at + FPSTATE, start + this.#stateOffset);
     const args = (this.#calls[index] as InjectedCall).args;
     for (const [position, argument] of args.entries()) {
@@ -166,21 +170,20 @@ export class SignalFrames {
     }
   }
 
-  /** Marks the state as the kernel marks what it stores for a handler. Gives its used size. */
-  #markState(stateSize: number): number | undefined {
+  /** Marks the state as the kernel marks what it stores for a handler; false where it cannot. */
+  #markState(size: number): boolean {
     const at = this.#stateOffset;
     const view = this.#view;
-    const features = stateFeatures(view, at, stateSize);
-    if (features === undefined) return undefined;
+    const features = stateFeatures(view, at, size);
     // The kernel has a place for tiles only in threads that asked for it; they are left out.
-    const used = features.hasTiles ? XTILEDATA_OFFSET : stateSize;
+    if (!features?.endsBeforeTiles) return false;
     view.setUint32(at + SW_BYTES, FP_XSTATE_MAGIC1, true);
-    view.setUint32(at + SW_BYTES + 4, used + 4, true);
+    view.setUint32(at + SW_BYTES + 4, size + 4, true);
     view.setUint32(at + SW_BYTES + 8, features.low, true);
     view.setUint32(at + SW_BYTES + 12, 0, true);
-    view.setUint32(at + SW_BYTES + 16, used, true);
-    view.setUint32(at + used, FP_XSTATE_MAGIC2, true);
-    return used;
+    view.setUint32(at + SW_BYTES + 16, size, true);
+    view.setUint32(at + size, FP_XSTATE_MAGIC2, true);
+    return true;
   }
 
   #set(frame: number, name: RegisterName, value: number): void {
@@ -188,9 +191,12 @@ export class SignalFrames {
   }
 
   #setNumber(at: number, value: number): void {
-    this.#view.setUint32(at, value >>> 0, true);
-    this.#view.setUint32(at + 4, Math.floor(value / 2 ** 32) >>> 0, true);
+    const { words } = this.#area;
+    words[at / 4] = value >>> 0;
+    words[at / 4 + 1] = Math.floor(value / 2 ** 32) >>> 0;
   }
 }
 
-const offsetOf = (name: RegisterName): number => UC_MCONTEXT + SIGCONTEXT.indexOf(name) * 8;
+function offsetOf(name: RegisterName): number {
+  return UC_MCONTEXT + SIGCONTEXT.indexOf(name) * 8;
+}
