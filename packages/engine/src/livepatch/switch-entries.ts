@@ -152,7 +152,7 @@ function chooseCaller({ pid, threads }: ThreadStop): Thread | undefined {
 /** Waits while signals are handed on to the seized threads. */
 function waitMs(context: Context, stop: ThreadStop, milliseconds: number): void {
   const until = performance.now() + milliseconds;
-  stop.rest();
+  stop.processors.release();
   do {
     stop.pump();
     context.libc.sleepMicroseconds(200);

@@ -57,13 +57,13 @@ export class ThreadStop {
   readonly pid: number;
   readonly threads: Thread[] = [];
   readonly signals: SignalState;
+  readonly processors = new AwakeProcessors();
   readonly #libc: Libc;
   readonly #suspendSeccomp: boolean;
   readonly #known = new Map<number, Thread>();
   readonly #registers = new RegisterPool();
   #alarmIsSet = false;
   readonly #ended: number[] = [];
-  readonly #processors = new AwakeProcessors();
   readonly #taskFolder: number;
   readonly #sleeping: Thread[] = [];
   readonly #working: Thread[] = [];
@@ -136,13 +136,8 @@ export class ThreadStop {
 
   /** A short sleep before a stop: an interrupt out of other work took 50 us, and 20 after this. */
   settle(): void {
-    this.#processors.hold();
+    this.processors.hold();
     this.#libc.sleepMicroseconds(SETTLE_MICROSECONDS);
-  }
-
-  /** Before a wait: there is no stop soon. */
-  rest(): void {
-    this.#processors.release();
   }
 
   /** Stops one thread for an injected call, and nothing else. */
@@ -197,7 +192,7 @@ export class ThreadStop {
     // A thread that ended while it was traced stays until its tracer has asked for its end.
     for (const tid of this.#ended) this.#libc.waitpid(tid, WNOHANG | WALL);
     closeSync(this.#taskFolder);
-    this.#processors.release();
+    this.processors.release();
   }
 
   /** Everything goes on; stops that are still to come are awaited and undone. */
