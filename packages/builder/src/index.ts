@@ -1,4 +1,5 @@
 export { buildHotpatch } from "./build-hotpatch.ts";
+export { compareVersions } from "./deb/version.ts";
 export type { FixInBinary, FixReport, Obstacle } from "./fix-report.ts";
 export { LEFT_OUT } from "./fix-report.ts";
 export {
@@ -17,8 +18,10 @@ export type {
   DebRequest,
   Progress,
   RefusedBuild,
+  ServedPackage,
   TreeRequest,
 } from "./request.ts";
+export { isSameHotpatch } from "./same-hotpatch.ts";
 export { VERIFY_PROBLEMS, type VerifyProblem, type VerifyProblemCode } from "./verify/problems.ts";
 export type {
   VerifiedFunction,

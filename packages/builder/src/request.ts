@@ -1,5 +1,5 @@
 /** What a build is asked for and what it gives. */
-import type { HotpatchManifest } from "@suture/release";
+import type { Component, HotpatchManifest } from "@suture/release";
 import type { PatchDescription } from "./engine.ts";
 import type { FixReport } from "./fix-report.ts";
 import type { BuildRefusal } from "./refusals.ts";
@@ -57,6 +57,8 @@ export interface DebRequest extends CommonRequest {
    */
   readonly binary?: string;
   readonly archive?: ArchiveOptions;
+  /** The sequence of the hotpatch for a Build-ID, where it is not the same for all. */
+  readonly sequenceOf?: (buildId: string) => number;
 }
 
 export interface ArchiveOptions {
@@ -81,6 +83,17 @@ export interface BuiltHotpatch {
   readonly file: string;
 }
 
+/** What runs, of a package whose source and binaries were found to belong together. */
+export interface ServedPackage {
+  /** The source package and its version. */
+  readonly name: string;
+  readonly version: string;
+  /** The version that has the fixes, or their patches' names. */
+  readonly fixedBy: string;
+  /** Every program and library that ships in it, or the one that was asked for. */
+  readonly components: readonly Component[];
+}
+
 /** What came of a build: at least one hotpatch, and what became of every fix. */
 export interface BuildOutcome {
   /** One for each program and library that a fix concerns; those that services start come first. */
@@ -88,11 +101,15 @@ export interface BuildOutcome {
   readonly fixes: readonly FixReport[];
   /** What the author should know: files whose change the comparison does not see, and the like. */
   readonly notes: readonly string[];
+  /** Present where the request was for a package. */
+  readonly package?: ServedPackage;
 }
 
 /** No hotpatch: why, and what became of every fix where it was found out. */
 export interface RefusedBuild extends BuildRefusal {
   readonly fixes?: readonly FixReport[];
+  /** Present where the request was for a package, and got as far as comparing functions. */
+  readonly package?: ServedPackage;
 }
 
 export type BuildResult = BuildOutcome | RefusedBuild;

@@ -12,7 +12,7 @@ import { generatorNotes } from "../changed-units.ts";
 import { compilerVersion } from "../compile-unit.ts";
 import { placeFix } from "../module-outcome.ts";
 import { type BuildRefusal, isBuildRefusal } from "../refusals.ts";
-import type { BuildResult, DebRequest, Progress } from "../request.ts";
+import type { BuildResult, DebRequest, Progress, ServedPackage } from "../request.ts";
 import { type Archive, openArchive } from "./archive.ts";
 import { findBuildPath } from "./build-path.ts";
 import { type OpenedBinary, openBinaries, unitsThatShip } from "./choose-module.ts";
@@ -105,10 +105,22 @@ async function buildBetween(
     },
     progress,
   );
-  if (isBuildRefusal(set)) return resultOf(patches, { refusal: set });
+  const about = servedPackage(from, fixed, binaries);
+  if (isBuildRefusal(set)) return { ...resultOf(patches, { refusal: set }), package: about };
   const built = await buildAll(request, { from, fixed, rebuild, binaries, set }, progress);
   const notes = [...fixed.notes, ...generatorNotes(changes)];
-  return resultOf(patches, { built, notes, set });
+  return { ...resultOf(patches, { built, notes, set }), package: about };
+}
+
+function servedPackage(
+  { version: { name, version } }: CachedSource,
+  fixed: FixedSource,
+  binaries: readonly OpenedBinary[],
+): ServedPackage {
+  const components = binaries.map(({ module }) => ({
+    ...{ file: module.name, buildId: module.buildId, package: name, version },
+  }));
+  return { name, version, fixedBy: fixed.label, components };
 }
 
 async function buildAll(
@@ -128,7 +140,6 @@ async function buildAll(
   const about = {
     package: name,
     version,
-    sequence: request.sequence ?? 1,
     source: [`${name} ${version}`, ...(request.withoutPatches ?? [])].join(" without "),
     fixedBy: fixed.label,
     compiler: await compilerVersion(compiler, rebuild),
@@ -137,9 +148,10 @@ async function buildAll(
   for (const binary of binaries) {
     const { module, shipped } = binary;
     progress(`comparing functions for ${module.name}`);
+    const sequence = request.sequenceOf?.(module.buildId) ?? request.sequence ?? 1;
     const found =
       "proof" in binary
-        ? await buildForBinary(set, module, { ...about, proof: binary.proof })
+        ? await buildForBinary(set, module, { ...about, sequence, proof: binary.proof })
         : unproven(set, binary);
     // Of several names of one file, the one that it is known by.
     const file = shipped.names.find((path) => basename(path) === module.name) ?? shipped.path;
