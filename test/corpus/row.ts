@@ -85,7 +85,7 @@ async function build(
   const units = unitsThatShip(rebuild.units, opened);
   const trees = { ...rebuild, units, fixedRoot, changes, scratch };
   const compiled = await compileComparable(trees, source.tree, progress);
-  if (isBuildRefusal(compiled)) return { binaries: [], refusal: compiled };
+  if (isBuildRefusal(compiled)) return { binaries: [], refusal: missedBy(walk) ?? compiled };
   progress("finding the units in what ships");
   const about = await aboutRow(row, walk, patches);
   const binaries: BinaryOutcome[] = [];
@@ -95,6 +95,17 @@ async function build(
     binaries.push({ path, file, outcome, ...hotpatch });
   }
   return { binaries };
+}
+
+/** Where not all that ships was found in the tree, nothing can be said about what was not compiled. */
+function missedBy({ missing }: Walk): BuildRefusal | undefined {
+  const [name] = missing;
+  if (name === undefined) return undefined;
+  return refuseBuild("not-the-source", {
+    name,
+    detail: "the built tree does not have it",
+    next: "look where the package's build links it",
+  });
 }
 
 type RowAbout = Parameters<typeof outcomeForModule>[2];

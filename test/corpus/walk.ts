@@ -57,6 +57,8 @@ export interface Walk {
   readonly options: RebuildOptions;
   rebuild: Rebuild;
   binaries: readonly ShippedBinary[];
+  /** What ships and was not found in the built tree. */
+  missing: readonly string[];
   /** How many patches of the series are applied. */
   position: number;
 }
@@ -69,6 +71,7 @@ interface WalkState {
   readonly position: number;
   readonly rebuild: Omit<Rebuild, "env" | "buildRoot">;
   readonly binaries: readonly ShippedBinary[];
+  readonly missing: readonly string[];
 }
 
 /**
@@ -139,16 +142,20 @@ async function buildHere(
     const found =
       candidates.find((file) => file.buildId === buildId) ??
       candidates.find((file) => basename(file.path) === basename(path));
-    if (found === undefined) progress(`${path} was not found in the built tree`);
     return found === undefined ? [] : [{ path, built: found.path }];
   });
-  const result = { ...walk, rebuild, binaries, position };
+  const missing = shipped
+    .map(({ path }) => path)
+    .filter((path) => !binaries.some((binary) => binary.path === path));
+  for (const path of missing) progress(`${path} was not found in the built tree`);
+  const result = { ...walk, rebuild, binaries, missing, position };
   await saveWalk(result);
   return result;
 }
 
 /** Files that were installed into debian/PACKAGE or debian/tmp: no make links them again. */
-const isPackaged = (path: string): boolean => /^debian\/[^/]+\/(?:usr|s?bin|lib|etc)\//.test(path);
+const isPackaged = (path: string): boolean =>
+  /^debian\/[^/]+\/(?:usr|s?bin|etc|lib\/(?:[^/]+-linux-[^/]+|systemd|udev|security))\//.test(path);
 
 /** What libtool linked once more to install it: a T behind the name of what make links. */
 const isRelinked = (path: string, paths: ReadonlySet<string>): boolean =>
@@ -192,6 +199,7 @@ export async function rebuildHere(
   if (isBuildRefusal(anew)) return anew;
   walk.rebuild = anew.rebuild;
   walk.binaries = anew.binaries;
+  walk.missing = anew.missing;
   return undefined;
 }
 
@@ -249,8 +257,9 @@ async function copyChange(
 const contentOf = async (path: string): Promise<Buffer | undefined> =>
   existsSync(path) ? readFile(path) : undefined;
 
-async function saveWalk({ source, series, position, rebuild, binaries }: Walk): Promise<void> {
+async function saveWalk(walk: Walk): Promise<void> {
+  const { source, series, position, rebuild, binaries, missing } = walk;
   const { env: _, buildRoot: __, ...kept } = rebuild;
-  const state: WalkState = { series, position, rebuild: kept, binaries };
+  const state: WalkState = { series, position, rebuild: kept, binaries, missing };
   await writeFile(join(source.folder, "walk.json"), JSON.stringify(state));
 }

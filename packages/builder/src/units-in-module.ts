@@ -30,11 +30,17 @@ export interface UnitsInModule {
  * The units that are part of the module, in the order given.
  *
  * A source whose name the module has, but none of its code, is refused: the module was built
- * from another version or with other flags. Where it is stripped of such names, a unit is refused
- * whose changed functions may be in it, though none was found for sure.
+ * from another version or with other flags. One whose name it does not have is no part of it, though
+ * it may share names and code with one that is (libcrypto.c and libgcrypt.c of libssh). Where the
+ * module is stripped of such names, a unit is refused whose changed functions may be in it, though
+ * none was found for sure.
  */
 export function unitsInModule(units: readonly CompiledUnit[], module: Module): UnitsInModule {
-  const all = units.map((unit) => ({
+  const isElsewhere = ({ unit }: CompiledUnit): boolean =>
+    module.symbols.complete && !module.symbols.files.has(basename(unit.command.file));
+  const elsewhere = units.filter(isElsewhere).map(({ unit }) => sourceOf(unit.name));
+  const candidates = units.filter((unit) => !isElsewhere(unit));
+  const all = candidates.map((unit) => ({
     ...unit,
     placed: placeUnit(unit.before, unit.unit.command.file, module),
   }));
@@ -51,8 +57,8 @@ export function unitsInModule(units: readonly CompiledUnit[], module: Module): U
   const chosen = chooseByPlace(all, module);
   const isKept = (unit: ModuleUnit): boolean => chosen.has(unit) || data.includes(unit);
   const kept = all.filter(isKept).map((unit, _, list) => nameAlone(unit, list));
-  const absent = [...new Set(others.map(({ unit }) => sourceOf(unit.name)))];
-  return { units: kept, absent, refused };
+  const left = others.map(({ unit }) => sourceOf(unit.name));
+  return { units: kept, absent: [...new Set([...elsewhere, ...left])], refused };
 }
 
 /**

@@ -20,8 +20,12 @@ import { type BaseRoot, obtainBaseRoot, publish, removeUnfinished } from "./base
 import { parseControlRecords } from "./control-records.ts";
 import type { CachedSource } from "./source-package.ts";
 
-/** What only tests and documentation need is not installed: neither changes the code. */
+/**
+ * What only tests and documentation need is not installed: neither changes the code. Some packages
+ * cannot be packed without their documentation, though (tiff).
+ */
 const profiles = "nocheck,nodoc";
+const profilesWithDocumentation = "nocheck";
 
 /** The layers of a package's root, as they can be kept in a file. */
 export type PackageRoot = Pick<BuildRootParts, "folder" | "layers" | "changes">;
@@ -39,7 +43,7 @@ export const isComplete = ({ folder, layers }: PackageRoot): boolean =>
  */
 export async function obtainPackageRoot(
   source: CachedSource,
-  archive: Archive,
+  { archive, documentation }: { readonly archive: Archive; readonly documentation: boolean },
   progress: (step: string) => void,
 ): Promise<PackageRoot | BuildRefusal> {
   const base = await obtainBaseRoot(archive, progress);
@@ -47,13 +51,16 @@ export async function obtainPackageRoot(
   const { folder } = base;
   const { tree } = source;
   const suite = (await archive.suitesOf(source.version)).find((name) => name === base.suite);
-  const key = [base.name, await readDependencies(tree), suite];
+  const dependencies = await readDependencies(tree);
+  const isForDocumentation = documentation && dependencies.some((field) => /\bnodoc\b/.test(field));
+  const profile = isForDocumentation ? [profilesWithDocumentation] : [];
+  const key = [base.name, dependencies, suite, ...profile];
   const digest = createHash("sha256").update(JSON.stringify(key));
   const name = `package-${digest.digest("hex").slice(0, 16)}`;
   const known = [layered(base, name), copied(base, name)].find(isComplete);
   if (known !== undefined) return known;
   if (process.getuid?.() !== 0) return refuseUser(name);
-  const steps = stepsFor(tree, suite);
+  const steps = stepsFor(tree, { suite, profile: profile[0] ?? profiles });
   const failed = await download(steps, { archive, base });
   if (failed !== undefined) return refuseDependencies(source, failed);
   progress("installing its build dependencies in a root of their own");
@@ -106,8 +113,11 @@ async function copyBase(base: BaseRoot, own: string): Promise<PackageRoot> {
  * What apt is to do. Where the first suite serves the source it is given before all others; else
  * the base is brought up to the updates first, as on the machines that build updates.
  */
-function stepsFor(tree: string, suite: string | undefined): readonly AptStep[] {
-  const buildDep: AptStep = (options) => buildDepCommand(tree, options);
+function stepsFor(
+  tree: string,
+  { suite, profile }: { readonly suite: string | undefined; readonly profile: string },
+): readonly AptStep[] {
+  const buildDep: AptStep = (options) => buildDepCommand(tree, options, profile);
   if (suite === undefined) return [(options) => aptCommand(options, ["dist-upgrade"]), buildDep];
   return [(options) => buildDep([...options, "-o", `APT::Default-Release=${suite}`])];
 }
@@ -165,8 +175,11 @@ export const isBelow = (path: string, folder: string): boolean =>
   `${path}/`.startsWith(`${folder}/`);
 
 /** The command that installs what the unpacked source in `tree` needs; options come first. */
-export const buildDepCommand = (tree: string, options: readonly string[]): readonly string[] =>
-  aptCommand(options, ["build-dep", "-P", profiles, tree]);
+export const buildDepCommand = (
+  tree: string,
+  options: readonly string[],
+  profile = profiles,
+): readonly string[] => aptCommand(options, ["build-dep", "-P", profile, tree]);
 
 const aptCommand = (options: readonly string[], words: readonly string[]): readonly string[] => [
   ...["apt-get", "-q", "-y", "--no-install-recommends"],

@@ -75,10 +75,35 @@ export async function obtainRebuild(
       return { ...rebuild, env, buildRoot: openRoot(packageRoot, place) };
     }
   }
-  const packageRoot = await obtainPackageRoot(source, archive, progress);
+  const without = await rebuildHere({ ...place, env, documentation: false }, progress);
+  if (!isBuildRefusal(without) || without.refused !== "build-failed") return without;
+  progress("building it once more with its documentation, which some packages do not do without");
+  return rebuildHere({ ...place, env, documentation: true }, progress);
+}
+
+interface RebuildPlace {
+  readonly archive: Archive;
+  readonly source: CachedSource;
+  readonly parent: string;
+  readonly buildPath: string | undefined;
+  readonly env: Rebuild["env"];
+  readonly documentation: boolean;
+}
+
+async function rebuildHere(
+  place: RebuildPlace,
+  progress: (step: string) => void,
+): Promise<Rebuild | BuildRefusal> {
+  const { source, parent, buildPath, documentation } = place;
+  const packageRoot = await obtainPackageRoot(source, place, progress);
   if (isBuildRefusal(packageRoot)) return packageRoot;
   const buildRoot = openRoot(packageRoot, place);
+  const env = {
+    ...place.env,
+    DEB_BUILD_OPTIONS: documentation ? buildOptions : `${buildOptions} nodoc`,
+  };
   // First what says that the build is complete: this may be interrupted anywhere.
+  const done = join(source.folder, "build.json");
   await rm(done, { force: true });
   await rm(parent, { recursive: true, force: true });
   await rm(join(source.folder, "objects"), { recursive: true, force: true });
@@ -129,12 +154,7 @@ async function recordBuild(
   const argv = ["dpkg-buildpackage", "-b", "-us", "-uc", "-d"];
   const { root, env, buildRoot, buildPath = root } = place;
   const options = { cwd: buildPath, env: wrapper.env, buildRoot, timeoutMs: rebuildTimeoutMs };
-  let result = await runCommand(argv, options);
-  if (result.code !== 0) {
-    progress("building it once more with its documentation, which some packages do not do without");
-    const withDocumentation = { DEB_BUILD_OPTIONS: buildOptions };
-    result = await runCommand(argv, { ...options, env: { ...wrapper.env, ...withDocumentation } });
-  }
+  const result = await runCommand(argv, options);
   const log = join(source.folder, "build.log");
   await writeFile(log, `${result.stdout}\n${result.stderr}`);
   if (result.code !== 0) {
