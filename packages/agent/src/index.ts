@@ -5,4 +5,11 @@ export {
   type ExecutorConnection,
   ExecutorRefusal,
 } from "./executor-client.ts";
+export { type AgentFolders, foldersBelow } from "./folders.ts";
 export * from "./protocol.ts";
+export {
+  type AgentSettings,
+  type ControlSettings,
+  parseSettings,
+  readSettings,
+} from "./settings.ts";
