@@ -59,7 +59,7 @@ export async function runPackage(
   const served = await obtainServed({ name, rows }, archive, options);
   if (isBuildRefusal(served)) return failAll(pending, "unknown", served, options);
   const { version } = served.version;
-  const series = await seriesOfWalk(served, options.listed);
+  const series = await seriesOfWalk(served, options.listed, archive.env);
   const there: { readonly row: CorpusRow; readonly at: number }[] = [];
   for (const row of pending) {
     const at = positionOf(row, series);

@@ -76,17 +76,22 @@ interface WalkState {
 
 /**
  * The patches that a walk takes off and puts on again, in the order of the series: those of the
- * list. Others stay, for the packaging may need them. A walk goes on with what it began with.
+ * list. Others stay, for the packaging may need them. Where those of the list do not come off by
+ * themselves, all do from the first of them on. A walk goes on with what it began with.
  */
 export async function seriesOfWalk(
   served: CachedSource,
   listed: ReadonlySet<string>,
+  env: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly string[]> {
   const stateFile = join(served.folder, "walk/walk.json");
   if (existsSync(stateFile)) {
     return (JSON.parse(await readFile(stateFile, "utf8")) as WalkState).series;
   }
-  return (await readSeries(served.tree)).filter((name) => listed.has(name));
+  const all = await readSeries(served.tree);
+  const own = all.filter((name) => listed.has(name));
+  const earlier = await obtainEarlierSource(served, own, env);
+  return isBuildRefusal(earlier) ? all : own;
 }
 
 /** Opens the walk of a package at `position`, or where an earlier run left it. */
