@@ -86,10 +86,20 @@ export const RELEASE_PROBLEMS = {
     "there is no repository here",
     "make one with: suture release init",
   ),
+  "repository-busy": row(
+    "refused",
+    "another command is changing it",
+    "wait until it has ended; remove the lock by hand only if it ran elsewhere and is gone",
+  ),
   "repository-damaged": row(
     "failed",
     "the repository's own files do not fit together",
     "look with: suture release verify; then restore the folder from a copy",
+  ),
+  "product-missing": row(
+    "refused",
+    "the channel has no such product",
+    "make it with: suture release add product",
   ),
   "wrong-request": row("refused", "the request contradicts itself or the repository", "mend it"),
   "target-exists": row(

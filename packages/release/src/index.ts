@@ -18,6 +18,7 @@ export { folderFetch, folderFiles, folderStorage } from "./files/folder.ts";
 export { type HttpFetchOptions, httpFetch } from "./files/http-fetch.ts";
 export { mirroringFetch } from "./files/mirror.ts";
 export type { RepositoryFiles } from "./files/repository-files.ts";
+export { type LockRequest, withRepositoryLock } from "./files/repository-lock.ts";
 export {
   createKeyFile,
   type KeyFile,

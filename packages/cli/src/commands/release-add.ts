@@ -13,6 +13,7 @@ import {
   repositoryOf,
   requiredText,
   waitingReport,
+  whileLocked,
 } from "./release-request.ts";
 
 export const releaseAdd: Command = {
@@ -59,7 +60,10 @@ export const releaseAdd: Command = {
     "    --component 'redis-server b2bcad6d23563e10222dc42e7a9b0e07f5c56033 redis 5:7.0.15-1'\n" +
     "suture release add hotpatch fix.hotpatch --product redis --baseline 2026-10\n" +
     "suture release add calendar --date 2026-12-08 --kind baseline --note 'extra baseline'",
-  run: onRelease(run),
+  run: onRelease(
+    async (args, parts, context) =>
+      await whileLocked(args, { parts, task: releaseAdd.name }, () => run(args, parts, context)),
+  ),
 };
 
 interface Task {

@@ -16,6 +16,7 @@ import {
   repositoryOf,
   requiredText,
   waitingReport,
+  whileLocked,
 } from "./release-request.ts";
 
 /** How many keys are made for a role, and how many of them must sign, unless options say so. */
@@ -78,6 +79,14 @@ async function run(args: Arguments, parts: ReleaseParts, context: Context): Prom
   if (!relative(repositoryFolder(args), folder).startsWith("..")) {
     throw new UsageError("--keys lies within the repository: keep keys and repository apart");
   }
+  const act = () => createChannel(args, { parts, context, folder });
+  return await whileLocked(args, { parts, task: releaseInit.name, create: true }, act);
+}
+
+async function createChannel(
+  args: Arguments,
+  { parts, context, folder }: { parts: ReleaseParts; context: Context; folder: string },
+): Promise<Outcome> {
   const files = repositoryOf(args, parts);
   await checkEmpty(args, parts, files);
   const given = givenKeys(args, parts, context);

@@ -15,6 +15,7 @@ import {
   repositoryOf,
   shortId,
   waitingReport,
+  whileLocked,
 } from "./release-request.ts";
 
 export const releaseKeys: Command = {
@@ -91,8 +92,11 @@ async function set(
   const files = repositoryOf(args, parts);
   const request = { files, now: parts.now(), signers: { keys, threshold } };
   const topRole = topRoleNamed(role, parts);
-  if (topRole !== undefined) await parts.setSigners({ ...request, role: topRole });
-  else await parts.addProduct({ ...request, product: role });
+  const act = () =>
+    topRole !== undefined
+      ? parts.setSigners({ ...request, role: topRole })
+      : parts.addProduct({ ...request, product: role });
+  await whileLocked(args, { parts, task: releaseKeys.name }, act);
   const { waiting, lines } = await waitingReport(parts, files);
   return done(
     { role, waiting },

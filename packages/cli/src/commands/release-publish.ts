@@ -9,6 +9,7 @@ import {
   PASSPHRASE_OPTIONS,
   REPOSITORY_OPTION,
   repositoryOf,
+  whileLocked,
 } from "./release-request.ts";
 
 export const releasePublish: Command = {
@@ -58,7 +59,9 @@ async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
   const roles = named.length > 0 || args.flag("timestamp-only") ? { roles: named } : {};
   const keys = await openKeys(args, parts);
   const files = repositoryOf(args, parts);
-  const publication = await parts.publish({ files, now: parts.now(), keys, expiryDays, ...roles });
+  const request = { files, now: parts.now(), keys, expiryDays, ...roles };
+  const act = () => parts.publish(request);
+  const publication = await whileLocked(args, { parts, task: releasePublish.name }, act);
   const versions = Object.entries(publication.versions).map(([role, at]) => `${role} ${at}`);
   return done(
     { publication },

@@ -38,6 +38,17 @@ export const repositoryFolder = (args: Arguments): string =>
 export const repositoryOf = (args: Arguments, parts: ReleaseParts): RepositoryFiles =>
   parts.folderFiles(repositoryFolder(args));
 
+/** Runs what changes the repository while no other command does. */
+export const whileLocked = async <Result>(
+  args: Arguments,
+  { parts, task, create }: { parts: ReleaseParts; task: string; create?: true },
+  act: () => Promise<Result>,
+): Promise<Result> =>
+  await parts.withRepositoryLock(
+    { folder: repositoryFolder(args), task, ...(create && { create }) },
+    act,
+  );
+
 export function requiredText(args: Arguments, option: string): string {
   const value = args.text(option);
   if (value === undefined) throw new UsageError(`--${option} is missing`);

@@ -1,3 +1,4 @@
+import type { RepositoryFiles, SigningKey } from "@suture/release";
 import { type Arguments, type Command, UsageError } from "../command.ts";
 import { done, line, type Outcome } from "../outcome.ts";
 import type { ReleaseParts } from "../parts.ts";
@@ -10,6 +11,7 @@ import {
   repositoryOf,
   shortId,
   waitingReport,
+  whileLocked,
 } from "./release-request.ts";
 
 export const releaseSign: Command = {
@@ -45,15 +47,11 @@ async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
   }
   const files = repositoryOf(args, parts);
   const keys = args.texts("key").length > 0 ? await openKeys(args, parts) : [];
-  const renew = args.text("renew");
-  if (renew !== undefined) await parts.renewMetadata({ files, now: parts.now(), role: renew });
-  const changes = parts.changesOf(await parts.readRepository(files));
-  const roles = args.texts("role");
-  const signed: { keyid: string; roles: string[] }[] = [];
-  for (const key of keys) {
-    const request = { files, key, ...(roles.length > 0 && { roles }) };
-    signed.push({ keyid: key.keyid, roles: await parts.signMetadata(request) });
-  }
+  const isChange = keys.length > 0 || args.text("renew") !== undefined;
+  const act = () => sign(args, parts, { files, keys });
+  const { changes, signed } = isChange
+    ? await whileLocked(args, { parts, task: releaseSign.name }, act)
+    : await act();
   const { waiting, isReady, lines } = await waitingReport(parts, files);
   return done(
     { changes, signed, waiting, ready: isReady },
@@ -64,4 +62,22 @@ async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
     ...lines,
     ...(isReady ? [line("next: suture release publish")] : []),
   );
+}
+
+/** What there is to sign, and who signed it now. */
+async function sign(
+  args: Arguments,
+  parts: ReleaseParts,
+  { files, keys }: { readonly files: RepositoryFiles; readonly keys: readonly SigningKey[] },
+) {
+  const renew = args.text("renew");
+  if (renew !== undefined) await parts.renewMetadata({ files, now: parts.now(), role: renew });
+  const changes = parts.changesOf(await parts.readRepository(files));
+  const roles = args.texts("role");
+  const signed: { keyid: string; roles: string[] }[] = [];
+  for (const key of keys) {
+    const request = { files, key, ...(roles.length > 0 && { roles }) };
+    signed.push({ keyid: key.keyid, roles: await parts.signMetadata(request) });
+  }
+  return { changes, signed };
 }

@@ -2,7 +2,13 @@ import type { Arguments, Command } from "../command.ts";
 import { done, line, type Outcome } from "../outcome.ts";
 import type { ReleaseParts } from "../parts.ts";
 import { onlyPositional } from "../selection.ts";
-import { onRelease, REPOSITORY_OPTION, repositoryOf, requiredText } from "./release-request.ts";
+import {
+  onRelease,
+  REPOSITORY_OPTION,
+  repositoryOf,
+  requiredText,
+  whileLocked,
+} from "./release-request.ts";
 
 export const releaseWithdraw: Command = {
   name: "release withdraw",
@@ -26,7 +32,8 @@ async function run(args: Arguments, parts: ReleaseParts): Promise<Outcome> {
   const target = onlyPositional(args, "TARGET");
   const reason = requiredText(args, "reason");
   const files = repositoryOf(args, parts);
-  await parts.withdraw({ files, now: parts.now(), target, reason });
+  const act = () => parts.withdraw({ files, now: parts.now(), target, reason });
+  await whileLocked(args, { parts, task: releaseWithdraw.name }, act);
   return done(
     { withdrawn: { target, reason } },
     line(`${target} is marked as withdrawn`),

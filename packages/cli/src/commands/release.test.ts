@@ -342,3 +342,30 @@ test("the guide's commands do what it says", async () => {
     process.chdir(before);
   }
 });
+
+test("a command that changes a repository waits for no other: it is refused", async () => {
+  await createChannel();
+  const folder = join(home, "channel");
+  const target = `redis/2026-10/${buildId}.1.hotpatch`;
+  const changes = [
+    `withdraw ${target} --reason x`,
+    "sign --renew redis --key @red.key",
+    `publish ${online}`,
+    "add calendar --planned-months 2",
+    "keys set timestamp --key @red.key.pub",
+    "init --keys @more",
+  ];
+  const before = await filesOf(folder);
+  await release.withRepositoryLock({ folder, task: "release sign" }, async () => {
+    for (const words of changes) {
+      const { exit, problem } = await runHere(words);
+      expect({ exit, reason: problem?.reason }, words).toEqual({
+        ...{ exit: "refused", reason: "repository-busy" },
+      });
+      expect(problem?.detail).toContain(`release sign, process ${process.pid}`);
+    }
+    // To look is not to change.
+    for (const words of ["sign", "keys", verify]) await expectDone(words);
+  });
+  expect(await filesOf(folder)).toEqual(before);
+});

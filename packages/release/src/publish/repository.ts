@@ -118,7 +118,7 @@ export const comingChannel = ({ published, staged }: Repository): ChannelSigned 
 export function comingProduct({ published, staged }: Repository, product: string): ProductSigned {
   const envelope = staged.products.get(product) ?? published?.products.get(product);
   if (envelope !== undefined) return envelope.signed;
-  throw new ReleaseError("wrong-request", product, "the channel has no such product");
+  throw new ReleaseError("product-missing", product, "not in the channel");
 }
 
 function present<Content>(content: Content | undefined, file: string): Content {
