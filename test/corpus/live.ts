@@ -39,7 +39,7 @@ export async function tryLive(
     const env = { ...process.env };
     const report = await verifyHotpatch({
       ...{ hotpatch, binary: file, libraryPath, engine, cacheFolder, env },
-      ...hostFor(path),
+      ...hostFor(path, walk),
     });
     applied &&= report.applied && report.functions.length > 0;
     reverted &&= report.ok;
@@ -88,10 +88,15 @@ export async function tryBehaviour(
   }
 }
 
-/** Extension modules need the program whose functions they call. */
-function hostFor(path: string): { readonly host?: string } {
+/**
+ * The program that loads a library which is none to link with: its symbols are some program's own
+ * (nginx and its modules).
+ */
+function hostFor(path: string, { binaries, rebuild }: Walk): { readonly host?: string } {
   if (/python3/.test(path)) return { host: "/usr/bin/python3" };
-  return {};
+  if (!/\.so[.0-9]*$/.test(path) || basename(path).startsWith("lib")) return {};
+  const program = binaries.find((binary) => /^(?:usr\/)?s?bin\//.test(binary.path));
+  return program === undefined ? {} : { host: join(rebuild.root, program.built) };
 }
 
 /** Where the package's own libraries are built, and those that its build root has. */
