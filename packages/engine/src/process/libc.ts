@@ -102,6 +102,37 @@ export function createArea(size: number): Area {
   };
 }
 
+/** Who is at the other end of a Unix socket, as the kernel noted it at connect(2). */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const UCRED_SIZE = 12; // struct ucred of unix(7): pid, uid, gid, 32 bits each.
+
+/**
+ * A function that tells who connected to a Unix socket (SO_PEERCRED, unix(7)), by its descriptor.
+ * It gives undefined where the kernel does not tell; nothing that the peer says is part of it.
+ */
+export function openPeerCredentials(): (fd: number) => PeerCredentials | undefined {
+  const getsockopt = koffi
+    .load("libc.so.6")
+    .func("int getsockopt(int fd, int level, int name, uint64_t value, uint64_t size)");
+  const credentials = createArea(64);
+  const size = createArea(64);
+  return (fd) => {
+    size.words[0] = UCRED_SIZE;
+    const failed = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials.address, size.address);
+    if (failed !== 0 || size.words[0] !== UCRED_SIZE) return undefined;
+    const [pid, uid, gid] = credentials.words;
+    // A process id that another namespace has, and this one does not, is 0.
+    return { pid: pid as number, uid: uid as number, gid: gid as number };
+  };
+}
+
 const LOCK_EX_NB = 2 | 4;
 const STAT_NLINK_WORD = 4; // st_nlink is the third 64-bit field of struct stat on x86-64.
 const PAGE_SIZE = 4096;
