@@ -54,6 +54,7 @@ function runVitest(extra: readonly string[], inCi: boolean): Count {
 const inCi = process.env.CI === "true";
 const counts = [
   checkOnce("types (tsc --noEmit)", program("tsc"), ["--noEmit"]),
+  checkOnce("types of the console", program("tsc"), ["--noEmit", "-p", "packages/console"]),
   checkOnce("format and lint (biome check)", program("biome"), ["check", "."]),
   runVitest(process.argv.slice(2), inCi),
 ];

@@ -58,7 +58,9 @@ const LONG_TABLES: readonly string[] = ["packages/engine/src/elf/constants.ts"];
 
 /** Files that are started by people, npm or Node rather than imported. */
 const PROGRAMS =
-  /^(packages\/[^/]+\/src\/(index|main)|test\/run|test\/e2e\/main-job|test\/corpus\/main|bench\/main)\.ts$/;
+  /^(packages\/[^/]+\/src\/(index|main)|test\/run|test\/e2e\/main-job|test\/corpus\/main|bench\/main)\.tsx?$/;
+/** Styles are imported by the console only, where Vite knows them. */
+const IMPORTED = /\.(tsx?|css)$/;
 const CONFIGURATION = /^(packages\/[^/]+\/)?[a-z]+\.config\.ts$/;
 
 const typescript = (tree: SourceTree): SourceFile[] => tree.files.filter(isTypeScript);
@@ -132,7 +134,7 @@ export const onlyLibcImportsKoffi: Rule = (tree) =>
 /** Only main.ts reads the environment and the arguments. */
 export const onlyMainReadsTheEnvironment: Rule = (tree) =>
   typescript(tree).flatMap((file) => {
-    if (packageOf(file.path) === undefined || isTest(file) || file.path.endsWith("/main.ts"))
+    if (packageOf(file.path) === undefined || isTest(file) || /\/main\.tsx?$/.test(file.path))
       return [];
     // Handing the whole environment on to a child reads nothing of it.
     const match = /\bprocess\.(argv\b|env[.[]\w*)|\}\s*=\s*process\.env/.exec(file.text);
@@ -144,7 +146,7 @@ export const relativeImportsNameTheFile: Rule = (tree) =>
   typescript(tree).flatMap((file) =>
     importsOf(file).flatMap((specifier) => {
       if (!specifier.startsWith(".")) return [];
-      if (!specifier.endsWith(".ts")) return [`${file.path}: ${specifier} does not end in .ts`];
+      if (!IMPORTED.test(specifier)) return [`${file.path}: ${specifier} does not end in .ts`];
       if (tree.has(resolveFrom(file, specifier))) return [];
       return [`${file.path}: ${specifier} does not exist`];
     }),

@@ -13,8 +13,8 @@ export interface SourceTree {
   readonly has: (path: string) => boolean;
 }
 
-const SKIPPED_FOLDERS = new Set(["node_modules", ".git", "build", ".cache"]);
-const READ = /\.(ts|json|md)$/;
+const SKIPPED_FOLDERS = new Set(["node_modules", ".git", "build", "dist", ".cache"]);
+const READ = /\.(tsx?|json|md)$/;
 
 export function treeOf(files: readonly SourceFile[], others: Iterable<string> = []): SourceTree {
   const paths = new Set([...files.map((file) => file.path), ...others]);
@@ -22,7 +22,7 @@ export function treeOf(files: readonly SourceFile[], others: Iterable<string> = 
   return { files, has: (path) => paths.has(path) || folders.has(path) };
 }
 
-/** Reads the .ts, .json and .md files below a folder; the others count by name only. */
+/** Reads the .ts, .tsx, .json and .md files below a folder; the others count by name only. */
 export function readTree(root: string): SourceTree {
   const files: SourceFile[] = [];
   const others: string[] = [];
@@ -40,10 +40,10 @@ export function readTree(root: string): SourceTree {
   return treeOf(files, others);
 }
 
-export const isTypeScript = (file: SourceFile): boolean => file.path.endsWith(".ts");
+export const isTypeScript = (file: SourceFile): boolean => /\.tsx?$/.test(file.path);
 /** Tests, and what only tests use, which says so in its name. */
 export const isTest = ({ path }: Pick<SourceFile, "path">): boolean =>
-  /\.test\.ts$|\/test-[a-z0-9-]+\.ts$|-fixtures?\.ts$/.test(path);
+  /\.test\.tsx?$|\/test-[a-z0-9-]+\.ts$|-fixtures?\.ts$/.test(path);
 
 /** The package a file is part of (`engine`), for files below packages/NAME/src. */
 export const packageOf = (path: string): string | undefined =>
