@@ -6,6 +6,20 @@ export {
   ExecutorRefusal,
 } from "./executor-client.ts";
 export { type AgentFolders, foldersBelow } from "./folders.ts";
+export {
+  checkEnrolment,
+  type EnrolmentToken,
+  type EnrolRequest,
+  enrolDevice,
+  parseEnrolmentToken,
+  parseServerAddress,
+} from "./network/enrol.ts";
+export { NETWORK_PROBLEMS, NetworkError, type NetworkProblem } from "./network/errors.ts";
+export {
+  type NetworkHalf,
+  type NetworkHalfOptions,
+  openNetworkHalf,
+} from "./network/network-half.ts";
 export * from "./protocol.ts";
 export {
   type AgentSettings,
