@@ -1,5 +1,7 @@
 /** The table of commands, in the order in which the help shows them. */
 import type { Command } from "./command.ts";
+import { agentEnroll } from "./commands/agent-enroll.ts";
+import { agentRun } from "./commands/agent-run.ts";
 import { apply } from "./commands/apply.ts";
 import { build } from "./commands/build.ts";
 import { check } from "./commands/check.ts";
@@ -8,6 +10,7 @@ import { createHelp } from "./commands/help.ts";
 import { inspect } from "./commands/inspect.ts";
 import { ps } from "./commands/ps.ts";
 import { releaseAdd } from "./commands/release-add.ts";
+import { releaseImportDebian } from "./commands/release-import-debian.ts";
 import { releaseInit } from "./commands/release-init.ts";
 import { releaseKeys } from "./commands/release-keys.ts";
 import { releasePublish } from "./commands/release-publish.ts";
@@ -27,8 +30,11 @@ export const COMMANDS: readonly Command[] = [
   apply,
   status,
   revert,
+  agentRun,
+  agentEnroll,
   releaseInit,
   releaseAdd,
+  releaseImportDebian,
   releaseSign,
   releasePublish,
   releaseWithdraw,

@@ -5,6 +5,7 @@ export const EXIT_CODES = {
   usage: { code: 2, meaning: "usage: the command line is wrong; nothing was done" },
   refused: { code: 3, meaning: "refused: it would not be safe; nothing was changed" },
   nothing: { code: 4, meaning: "nothing to work on: no process fits" },
+  restart: { code: 5, meaning: "restart: no hotpatch can bring the fix; a restart can" },
 } as const;
 
 export type Exit = keyof typeof EXIT_CODES;

@@ -16,7 +16,7 @@ export interface EngineParts extends Pick<typeof engine, "isRefusal" | "parseHot
 
 export type BuilderParts = Pick<
   typeof builder,
-  "buildHotpatch" | "isBuildRefusal" | "verifyHotpatch"
+  "buildHotpatch" | "compareVersions" | "isBuildRefusal" | "isSameHotpatch" | "verifyHotpatch"
 >;
 
 type ReleasePackage = typeof release;

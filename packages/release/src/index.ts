@@ -77,6 +77,17 @@ export {
   type HotpatchEntryRequest,
   hotpatchEntryOf,
 } from "./publish/hotpatch-entry.ts";
+export {
+  checkImport,
+  type ImportedFix,
+  type ImportedHotpatch,
+  type ImportedPackage,
+  type ImportedTarget,
+  type ImportRequest,
+  type ImportResult,
+  nextSequence,
+  stageImport,
+} from "./publish/import.ts";
 export { type Publication, type PublishRequest, publish } from "./publish/publish.ts";
 export { type Repository, readRepository } from "./publish/repository.ts";
 export {

@@ -59,7 +59,7 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   const request = requestOf(args, context);
   const { buildHotpatch, isBuildRefusal } = await context.builder();
   const result = await buildHotpatch(request, context.progress);
-  if (isBuildRefusal(result)) return refused(result);
+  if (isBuildRefusal(result)) return refusedBuild(result);
   const { hotpatches, fixes, notes } = result;
   const [first] = hotpatches;
   const output = args.text("output");
@@ -86,7 +86,8 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   );
 }
 
-function refused({ refused: reason, items, next, fixes = [] }: RefusedBuild): Outcome {
+/** What stands in the way of every hotpatch, and what became of each fix where it is known. */
+export function refusedBuild({ refused: reason, items, next, fixes = [] }: RefusedBuild): Outcome {
   const [first] = items;
   const outcome = failed(
     "refused",

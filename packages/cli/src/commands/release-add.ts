@@ -191,7 +191,8 @@ function componentOf(text: string): Component {
   return { file, buildId, ...(name && { package: name }), ...(version && { version }) };
 }
 
-function severityOf(args: Arguments, parts: ReleaseParts): Severity {
+/** Throws UsageError where it is none of the names. */
+export function severityOf(args: Arguments, parts: ReleaseParts): Severity {
   const names = Object.values(parts.Severity);
   const text = args.text("severity") ?? "important";
   const severity = names.find((name) => name === text);

@@ -134,9 +134,15 @@ export async function makeKeyFile(
   return key;
 }
 
-/** What still waits for signatures: a line a file, and the same as data. */
-export async function waitingReport(parts: ReleaseParts, files: RepositoryFiles) {
-  const waiting = parts.waitingFor(await parts.readRepository(files)).map((file) => ({
+/** What still waits for signatures, of all or of some roles: a line a file, and the same as data. */
+export async function waitingReport(
+  parts: ReleaseParts,
+  files: RepositoryFiles,
+  roles?: readonly string[],
+) {
+  const all = parts.waitingFor(await parts.readRepository(files));
+  const some = all.filter(({ role }) => roles?.includes(role) ?? true);
+  const waiting = some.map((file) => ({
     role: file.role,
     version: file.version,
     signers: file.signers.map((set) => {

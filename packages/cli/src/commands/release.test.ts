@@ -1,17 +1,15 @@
 /** The commands of a release channel, on real folders with real keys. */
-import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Hotpatch } from "@suture/engine";
 import * as release from "@suture/release";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runCli } from "../cli.ts";
-import { type Context, UsageError } from "../command.ts";
+import { UsageError } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
 import type { Outcome } from "../outcome.ts";
+import { filesOf, releaseContext } from "./release-fixture.ts";
 
 const buildId = "b2bcad6d23563e10222dc42e7a9b0e07f5c56033";
 const passphrase = "correct horse battery";
@@ -46,37 +44,15 @@ const manifestOf = (sequence: number): release.HotpatchManifest => ({
   },
 });
 
-/** A hotpatch file of these tests is its manifest. */
-const contextOf = (): Context => ({
-  engine: async () => ({
-    engine: {} as never,
-    isRefusal: (_value): _value is never => false,
-    parseHotpatch: (bytes) => ({ bytes }) as unknown as Hotpatch,
-    sectionNamed: ({ bytes }) => (bytes.length > 2 ? bytes : undefined),
-  }),
-  builder: () => Promise.reject(new Error("no builder here")),
-  release: async () => ({
-    ...release,
-    // Cheap keys: what a guess costs is not what these tests are about.
-    createKeyFile: (request) => release.createKeyFile({ ...request, cost: 1024 }),
+const contextOf = () =>
+  releaseContext({
     now: () => now,
-    randomBytes: (length) => new Uint8Array(randomBytes(length)),
-    userId: process.getuid?.() ?? 0,
     askSecret: async () => {
       const answer = typed.shift();
       if (answer === undefined) throw new UsageError("there is no terminal");
       return answer;
     },
-    readDescriptor: (descriptor) => readFileSync(descriptor),
-    fetch: globalThis.fetch,
-  }),
-  readFile: (path) => readFileSync(path),
-  writeFile: () => undefined,
-  progress: () => undefined,
-  version: "1.2.3",
-  env: {},
-  cacheFolder: "/nowhere",
-});
+  });
 
 /** Runs words in which `@` is the folder of this test; adds repository and passphrase. */
 async function run(text: string, more: readonly string[] = []): Promise<Outcome> {
@@ -270,13 +246,6 @@ describe("says no", () => {
     expect(outcome).toMatchObject({ exit: "refused", problem: { reason: "repository-missing" } });
   });
 });
-
-const filesOf = async (folder: string) => {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile());
-  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
-  return await Promise.all(paths.map(async (path) => [path, await readFile(path, "hex")]));
-};
 
 describe("passphrases", () => {
   test("come from the terminal, twice for a new key", async () => {

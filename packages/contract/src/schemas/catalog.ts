@@ -36,7 +36,15 @@ export const QualityUpdate = Type.Object({
   severity: oneOf(Severity),
   supersedes: Type.Array(TargetPath),
   restartNeeded: Type.Boolean(),
-  leftOut: Type.Array(Type.Object({ source: Type.String(), cves: Type.Array(Cve), reason: Text })),
+  leftOut: Type.Array(
+    Type.Object({
+      source: Type.String(),
+      cves: Type.Array(Cve),
+      reason: Text,
+      /** Another program or library of the package that does not get it; else its own. */
+      component: Type.Optional(CatalogComponent),
+    }),
+  ),
   released: Day,
   withdrawn: Type.Optional(Type.Object({ date: Day, reason: Text })),
   /** Devices with one of its components, and those of them that have it. */

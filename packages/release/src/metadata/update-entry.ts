@@ -64,6 +64,11 @@ export interface LeftOut {
   readonly source: string;
   readonly cves: readonly string[];
   readonly reason: string;
+  /**
+   * The program or library of the package that does not get the fix. Absent where it is the
+   * update's own: only then do its CVEs not count as fixed.
+   */
+  readonly component?: Component;
 }
 
 export interface Withdrawal {
@@ -156,11 +161,14 @@ function parseComponent(value: unknown, field: string): Component {
 }
 
 function parseLeftOut(value: unknown, field: string): LeftOut {
-  const fields = objectOf(value, field, ["source", "cves", "reason"]);
+  const fields = objectOf(value, field, ["source", "cves", "reason"], ["component"]);
   return {
     source: textOf(fields.source, `${field}.source`),
     cves: cvesOf(fields.cves, `${field}.cves`),
     reason: textOf(fields.reason, `${field}.reason`),
+    ...("component" in fields && {
+      component: parseComponent(fields.component, `${field}.component`),
+    }),
   };
 }
 

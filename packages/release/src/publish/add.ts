@@ -10,6 +10,7 @@ import {
   type ChannelSigned,
   type ProductSigned,
   pathsOfProduct,
+  type Role,
   SPEC_VERSION,
   targetPath,
 } from "../metadata/metadata.ts";
@@ -45,12 +46,10 @@ interface Change {
 export async function addProduct(
   request: Change & { readonly product: string; readonly signers: Signers },
 ): Promise<void> {
-  const { files, now, signers } = request;
-  const product = asRequest(() => matching(request.product, "product", productPattern));
+  const { files, now, product, signers } = request;
   const repository = await readRepository(files);
+  const role = checkProduct(repository, { product, signers });
   const channel = comingChannel(repository);
-  const role = roleOf(product, signers);
-  checkKeysApart(comingRoot(repository), [role]);
   const others = channel.delegations.roles.filter(({ name }) => name !== product);
   const isNew = others.length === channel.delegations.roles.length;
   const targets = isNew ? {} : comingProduct(repository, product).targets;
@@ -71,6 +70,17 @@ export async function addProduct(
       delegations: { keys: Object.fromEntries(kept), roles },
     }),
   );
+}
+
+/** The role of a product with these signers. Throws ReleaseError where it may not be one. */
+export function checkProduct(
+  repository: Repository,
+  { product, signers }: { readonly product: string; readonly signers: Signers },
+): Role {
+  const name = asRequest(() => matching(product, "product", productPattern));
+  const role = roleOf(name, signers);
+  checkKeysApart(comingRoot(repository), [role]);
+  return role;
 }
 
 /** The calendar as it will be after the next publication. */

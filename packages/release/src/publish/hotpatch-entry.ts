@@ -15,6 +15,8 @@ export interface HotpatchEntryRequest {
   readonly baseline: string;
   readonly severity: Severity;
   readonly supersedes: readonly string[];
+  /** What other programs and libraries of the package do not get. */
+  readonly leftOut?: readonly LeftOut[];
   readonly now: Date;
 }
 
@@ -27,8 +29,8 @@ export interface HotpatchEntryRequest {
  */
 export function hotpatchEntryOf(request: HotpatchEntryRequest): UpdateEntry {
   const { manifest, kind, baseline, severity, supersedes, now } = request;
-  const leftOut = manifest.fixes.flatMap(leftOutOf);
-  const open = new Set(leftOut.flatMap(({ cves }) => cves));
+  const own = manifest.fixes.flatMap(leftOutOf);
+  const open = new Set(own.flatMap(({ cves }) => cves));
   const inHotpatch = manifest.fixes.filter(({ verdict }) => verdict === FixVerdict.inHotpatch);
   const fixed = new Set(inHotpatch.flatMap(({ cves }) => cves));
   return asRequest(() =>
@@ -44,7 +46,7 @@ export function hotpatchEntryOf(request: HotpatchEntryRequest): UpdateEntry {
         severity,
         supersedes,
         restartNeeded: false,
-        leftOut,
+        leftOut: [...own, ...(request.leftOut ?? [])],
         released: now.toISOString().slice(0, 10),
       },
       "update",
