@@ -6,6 +6,7 @@ export {
   ExecutorRefusal,
 } from "./executor-client.ts";
 export { type AgentFolders, foldersBelow } from "./folders.ts";
+export { parseEnrolmentAnswer } from "./network/answers.ts";
 export {
   checkEnrolment,
   type EnrolmentToken,
@@ -21,6 +22,7 @@ export {
   openNetworkHalf,
 } from "./network/network-half.ts";
 export * from "./protocol.ts";
+export { makeAgentFolders, writeRootFile } from "./root-files.ts";
 export {
   type AgentSettings,
   type ControlSettings,

@@ -37,6 +37,8 @@ function contextWith(engine: Partial<Engine>, calls: string[] = []): Context {
     }),
     builder: () => Promise.reject(new Error("no builder here")),
     release: () => Promise.reject(new Error("no release channel here")),
+    agent: () => Promise.reject(new Error("no agent here")),
+    endSignal: () => new AbortController().signal,
     readFile: () => new Uint8Array(),
     writeFile: () => undefined,
     progress: () => undefined,

@@ -1,5 +1,6 @@
 /** What a command of the command line is, and what it is given to work with. */
 import type { ParseArgsConfig } from "node:util";
+import type { AgentParts } from "./agent-parts.ts";
 import type { Outcome } from "./outcome.ts";
 import type { BuilderParts, EngineParts, ReleaseParts } from "./parts.ts";
 
@@ -36,6 +37,9 @@ export interface Context {
   readonly engine: () => Promise<EngineParts>;
   readonly builder: () => Promise<BuilderParts>;
   readonly release: () => Promise<ReleaseParts>;
+  readonly agent: () => Promise<AgentParts>;
+  /** Aborts when the command is to end. Once asked for, signals no longer end it at once. */
+  readonly endSignal: () => AbortSignal;
   readonly readFile: (path: string) => Uint8Array;
   readonly writeFile: (path: string, bytes: Uint8Array) => void;
   readonly progress: (step: string) => void;

@@ -1,9 +1,11 @@
 /** The `suture` command: reads the arguments and the environment, builds the parts, exits. */
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { arch, homedir, hostname, release as kernelRelease } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { AgentParts } from "./agent-parts.ts";
+import { startChild } from "./child-command.ts";
 import { runCli } from "./cli.ts";
 import { COMMANDS } from "./commands.ts";
 import { createOutput } from "./output.ts";
@@ -45,6 +47,42 @@ const loadRelease = async (): Promise<ReleaseParts> => ({
   fetch: globalThis.fetch,
 });
 
+const loadAgent = async (): Promise<AgentParts> => {
+  const { folderFiles, openReleaseClient, ReleaseError } = await import("@suture/release");
+  return {
+    ...(await import("@suture/agent")),
+    ...{ folderFiles, openReleaseClient, ReleaseError },
+    now: () => new Date(),
+    randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    userId: process.geteuid?.() ?? 0,
+    fetch: globalThis.fetch,
+    machine: {
+      hostname: hostname().slice(0, 100),
+      kernel: kernelRelease(),
+      processor: arch(),
+      agentVersion: readVersion(),
+    },
+    startCommand: (words, options) =>
+      startChild(
+        [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url), ...words],
+        options,
+      ),
+    readInput,
+    faultPoint,
+  };
+};
+
+async function readInput(bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > bytesMax) throw new RangeError(`standard input is longer than ${bytesMax} bytes`);
+  }
+  return Buffer.concat(chunks);
+}
+
 const readVersion = (): string => {
   const file = fileURLToPath(new URL("../package.json", import.meta.url));
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
@@ -60,14 +98,21 @@ const output = createOutput({
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
+let ending: AbortController | undefined;
 // The engine works in one go, so that Ctrl-C takes effect after a switch and never within one.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(name, () => process.exit(130));
+  process.on(name, () => (ending === undefined ? process.exit(130) : ending.abort()));
 }
+const endSignal = (): AbortSignal => {
+  ending ??= new AbortController();
+  return ending.signal;
+};
 const outcome = await runCli(argv, COMMANDS, {
   engine: loadEngine,
   builder: loadBuilder,
   release: loadRelease,
+  agent: loadAgent,
+  endSignal,
   readFile: (path) => readFileSync(path),
   writeFile: (path, bytes) => writeFileSync(path, bytes),
   progress: output.progress,

@@ -59,6 +59,8 @@ async function runBuild(words: string, result: BuildResult) {
       isSameHotpatch: () => false,
       verifyHotpatch: () => Promise.reject(new Error("nothing is verified here")),
     }),
+    agent: () => Promise.reject(new Error("no agent here")),
+    endSignal: () => new AbortController().signal,
     release: () => Promise.reject(new Error("no release channel here")),
     readFile: () => new Uint8Array(),
     writeFile: (path) => void written.push(path),

@@ -27,6 +27,8 @@ export const releaseContext = ({ now, askSecret, builder }: ReleaseWorld): Conte
     if (builder === undefined) throw new Error("no builder here");
     return builder;
   },
+  agent: () => Promise.reject(new Error("no agent here")),
+  endSignal: () => new AbortController().signal,
   release: async () => ({
     ...release,
     // Cheap keys: what a guess costs is not what these tests are about.

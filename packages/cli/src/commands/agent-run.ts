@@ -1,0 +1,81 @@
+import type { AgentParts } from "../agent-parts.ts";
+import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
+import { done, failed, line, type Outcome } from "../outcome.ts";
+import { runBothHalves } from "./agent-halves.ts";
+import {
+  noPositionals,
+  onAgent,
+  ROOT_OPTION,
+  rootOf,
+  USER_OPTION,
+  userOf,
+} from "./agent-request.ts";
+import { numberOf } from "./release-request.ts";
+
+export const agentRun: Command = {
+  name: "agent run",
+  summary: "run the agent, or one half of it, until it is told to end",
+  usage: "[--half network|executor] [--root DIR] [--user NAME]",
+  about:
+    "Without --half, as root: starts the executor as root and the network half as the user\n" +
+    "suture, starts a half that dies again, and ends both on SIGTERM or Ctrl-C. systemd runs each\n" +
+    "half by itself: see docs/operations.md.",
+  options: {
+    half: { type: "string", value: "HALF", help: "network or executor: this half alone" },
+    ...ROOT_OPTION,
+    ...USER_OPTION,
+    "start-within": {
+      type: "string",
+      value: "SECONDS",
+      help: "first requests come within this time, at random (30)",
+    },
+  },
+  example: "suture agent run\nsuture agent run --half network",
+  run: onAgent(run),
+};
+
+const startWithinSeconds = 30;
+
+async function run(args: Arguments, parts: AgentParts, context: Context): Promise<Outcome> {
+  noPositionals(args, "agent run");
+  const half = args.text("half");
+  const startWithin = numberOf(args, "start-within", { min: 0, max: 3600 }) ?? startWithinSeconds;
+  if (half === undefined) {
+    if (parts.userId !== 0) return rootNeeded("without --half, agent run starts a half as root");
+    await runBothHalves({
+      ...{ root: rootOf(args), user: userOf(args, context), startWithin, parts },
+      signal: context.endSignal(),
+      log: context.progress,
+    });
+    return done({ ended: "both" }, line("both halves have ended"));
+  }
+  if (half === "network") return await runNetwork(args, parts, context, startWithin);
+  if (half === "executor") throw new UsageError("the executor half is not there yet");
+  throw new UsageError(`--half ${half}: network or executor`);
+}
+
+async function runNetwork(
+  args: Arguments,
+  parts: AgentParts,
+  context: Context,
+  startWithin: number,
+): Promise<Outcome> {
+  if (parts.userId === 0) {
+    return failed("refused", {
+      reason: "not-as-root",
+      detail: "the network half does not run as root",
+      next: "run it as the user suture: runuser -u suture -- suture agent run --half network",
+    });
+  }
+  const half = parts.openNetworkHalf({
+    ...parts,
+    folders: parts.foldersBelow(rootOf(args)),
+    startWithinMs: startWithin * 1000,
+    log: (text) => context.progress(`network half: ${text}`),
+  });
+  await half.run(context.endSignal());
+  return done({ ended: "network" });
+}
+
+export const rootNeeded = (detail: string): Outcome =>
+  failed("refused", { reason: "root-needed", detail, next: "run it as root: sudo suture …" });
