@@ -55,7 +55,8 @@ export interface Bar {
 
 /** An act that came to nothing, and is tried again later. */
 export interface Attempt {
-  readonly target: string;
+  /** The target, or what updateAttemptOf makes of it. */
+  readonly key: string;
   readonly code: string;
   readonly detail: string;
   readonly count: number;
@@ -104,6 +105,8 @@ export interface Note {
   readonly bar?: Bar;
   readonly unbar?: string;
   readonly attempt?: Attempt;
+  /** The key of an attempt that succeeded, or that begins anew. */
+  readonly forgetAttempt?: string;
   /** Begins a watch, or replaces the one of the same target. */
   readonly watch?: Watch;
   readonly watchOver?: string;
@@ -145,11 +148,11 @@ export function withEntry(record: AgentRecord, entry: JournalEntry): AgentRecord
       nextNumber: Math.max(record.nextNumber, entry.number + 1),
     };
   }
-  const { ends, events = [], progress = [], bar, unbar, attempt, watch, watchOver } = entry;
+  const { ends, events = [], progress = [], bar, unbar, attempt, forgetAttempt } = entry;
+  const { watch, watchOver } = entry;
   const acknowledged = entry.acknowledged ?? 0;
   const kept =
     acknowledged > 0 ? record.events.filter((e) => e.serial > acknowledged) : record.events;
-  const finished = progress.filter(({ state }) => state !== "failed" && state !== "refused");
   return {
     open: without(record.open, ends),
     nextNumber: record.nextNumber,
@@ -159,8 +162,8 @@ export function withEntry(record: AgentRecord, entry: JournalEntry): AgentRecord
     bars: bar === undefined ? without(record.bars, unbar) : put(record.bars, bar),
     attempts:
       attempt === undefined
-        ? finished.reduce((map, { target }) => without(map, target), record.attempts)
-        : put(record.attempts, attempt),
+        ? without(record.attempts, forgetAttempt)
+        : new Map(record.attempts).set(attempt.key, attempt),
     watches: watch === undefined ? without(record.watches, watchOver) : put(record.watches, watch),
   };
 }

@@ -45,7 +45,7 @@ test("what was noted is there after a new opening, and after a rewrite", () => {
   });
   first.note({ bar: { target: "x", code: "health-signal", detail: "", at: now().toISOString() } });
   first.note({
-    attempt: { target: "y", code: "busy", detail: "", count: 2, at: now().toISOString() },
+    attempt: { key: "y", code: "busy", detail: "", count: 2, at: now().toISOString() },
     events: [{ kind: "refused", target, detail: "a\nb" }],
   });
   first.begin(act);
