@@ -196,6 +196,26 @@ function checkDecision(made: World, before: Rollout, decision: Decision): void {
   expect(begun).toEqual([...begun].sort((a, b) => Number(b) - Number(a)));
 }
 
+/** A group begins when those before it are completed, or when a person said so. */
+function checkOrder(before: Rollout, after: Rollout): void {
+  for (const [at, group] of after.groups.entries()) {
+    if (before.groups[at]?.beganAt !== undefined || group.beganAt === undefined) continue;
+    if (group.gateSkippedBy !== undefined) continue;
+    const earlier = after.groups.slice(0, at);
+    expect(earlier.every(({ completedAt }) => completedAt !== undefined)).toBe(true);
+  }
+}
+
+/** Once in each attempt. */
+function checkNoOfferIsRepeated(before: World["rows"], { actions }: Decision): void {
+  for (const action of actions) {
+    if (action.kind !== "offer") continue;
+    for (const id of action.devices) {
+      expect(before.get(id)?.attempt).toBeLessThan(action.attempt);
+    }
+  }
+}
+
 /** The arithmetic of the error threshold, written once more: it holds until somebody resumes. */
 function checkErrorsStayInBounds(made: World): void {
   if (made.rollout.history.some(({ action }) => action === RolloutAction.resume)) return;
@@ -218,8 +238,11 @@ test("random histories never break what always holds", () => {
       for (const event of history) {
         perform(made, event);
         const before = made.rollout;
+        const rowsBefore = new Map(made.rows);
         const decision = made.step();
         checkDecision(made, before, decision);
+        checkOrder(before, decision.rollout);
+        checkNoOfferIsRepeated(rowsBefore, decision);
         checkErrorsStayInBounds(made);
         const again = made.decide();
         expect(again.actions).toEqual([]);

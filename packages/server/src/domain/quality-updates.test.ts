@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { concerns, indexCatalog, momentOfDay, updatesFor } from "./quality-updates.ts";
+import { updateOf } from "./update-fixture.ts";
+
+const old = { file: "/usr/bin/redis-server", buildId: "aa".repeat(8), package: "redis" };
+const fresh = { file: "/usr/sbin/redis-server", buildId: "bb".repeat(8), package: "redis" };
+
+const october = updateOf({ sequence: 0 });
+const first = updateOf({ sequence: 1, released: "2026-10-20" });
+const second = updateOf({ sequence: 2, released: "2026-11-10" });
+const january = updateOf({
+  sequence: 0,
+  baseline: "2027-01",
+  components: [fresh],
+  released: "2027-01-12",
+});
+
+const targets = (component: typeof old, updates = [january, second, october, first]) => {
+  const { baseline, newerBaselines, hotpatches } = updatesFor(indexCatalog(updates), component);
+  return [
+    baseline?.baseline,
+    newerBaselines.map((update) => update.baseline),
+    hotpatches.map(({ sequence }) => sequence),
+  ];
+};
+
+test("a build has its baseline, its hotpatches in order, and the baselines after it", () => {
+  expect(targets(old)).toEqual(["2026-10", ["2027-01"], [1, 2]]);
+  expect(targets(fresh)).toEqual(["2027-01", [], []]);
+});
+
+test("a withdrawn baseline is not one that anybody should have", () => {
+  const withdrawn = { ...january, withdrawn: { date: "2027-01-13", reason: "broken" } };
+  expect(targets(old, [october, withdrawn])).toEqual(["2026-10", [], []]);
+});
+
+test("a build that only a hotpatch names is as old as that hotpatch's baseline", () => {
+  expect(targets(old, [first, january, { ...october, components: [] }])).toEqual([
+    undefined,
+    [],
+    [1],
+  ]);
+  const other = { ...october, components: [{ ...old, buildId: "cc".repeat(8) }] };
+  expect(targets(old, [first, january, other])).toEqual([undefined, ["2027-01"], [1]]);
+});
+
+test("of a build that the channel does not know nothing is said", () => {
+  expect(targets({ ...old, buildId: "dd".repeat(8) })).toEqual([undefined, [], []]);
+});
+
+test("a build that two baselines share belongs to the newer one", () => {
+  const shared = { ...january, components: [old] };
+  expect(targets(old, [october, shared, first])).toEqual(["2027-01", [], [1]]);
+});
+
+test("a hotpatch concerns its Build-ID, a baseline every build of its files", () => {
+  expect(concerns(first, [old])).toBe(true);
+  expect(concerns(first, [fresh])).toBe(false);
+  expect(concerns(january, [old])).toBe(true);
+  expect(concerns(january, [{ ...old, package: "valkey" }])).toBe(false);
+});
+
+test("a day begins at midnight UTC", () => {
+  expect(new Date(momentOfDay("2026-10-13")).toISOString()).toBe("2026-10-13T00:00:00.000Z");
+});
