@@ -1,4 +1,5 @@
 /** What attackers on the tests' channels can do: serve other files, and sign with stolen keys. */
+import { randomUUID } from "node:crypto";
 import { envelopeBytes, fileMetaOf, type SigningKey, signatureOf } from "../metadata/canonical.ts";
 import {
   type ChannelSigned,
@@ -9,7 +10,7 @@ import {
   type TimestampSigned,
 } from "../metadata/metadata.ts";
 import { readRepository } from "../publish/repository.ts";
-import type { TestChannel } from "./channel-fixture.ts";
+import { start, type TestChannel } from "./channel-fixture.ts";
 import type { Fetch } from "./client.ts";
 
 /** A copy of all that the channel serves now, which may be changed and served by `mirrorFetch`. */
@@ -26,6 +27,16 @@ export const mirrorFetch =
   (copy: ReadonlyMap<string, Uint8Array>): Fetch =>
   async (path) =>
     copy.get(path);
+
+/** A client that has seen the channel as it is, and then meets this mirror. */
+export async function meet(
+  channel: TestChannel,
+  copy: ReadonlyMap<string, Uint8Array>,
+  { now = start, name = randomUUID() }: { readonly now?: Date; readonly name?: string } = {},
+) {
+  await channel.client({ name }).update();
+  return await channel.client({ name, fetch: mirrorFetch(copy), now }).update();
+}
 
 export interface Contents {
   readonly root: RootSigned;

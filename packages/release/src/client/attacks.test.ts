@@ -1,49 +1,26 @@
 /** One test for each attack that the TUF specification names (sections 1.5.2 and 5). */
-import { randomUUID } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ReleaseError, type ReleaseProblem } from "../errors.ts";
+import { describe, expect, test } from "vitest";
 import { versionMax } from "../limits.ts";
 import { fileMetaOf, keyIdOf, type SigningKey, sha256Of } from "../metadata/canonical.ts";
 import { metadataPath, type RootSigned, targetPath } from "../metadata/metadata.ts";
-import { contentsOf, copyOf, forge, forgedMirror, mirrorFetch } from "./attack-fixture.ts";
+import { contentsOf, copyOf, forge, forgedMirror, meet, mirrorFetch } from "./attack-fixture.ts";
 import {
-  createTestChannel,
   daysAfterStart,
+  eachWithChannel,
   hotpatchBytes,
   hotpatchTarget,
+  problemOf,
   publicOf,
   publishHotpatch,
-  start,
   type TestChannel,
   targetMeta,
   testKey,
 } from "./channel-fixture.ts";
 
 let channel: TestChannel;
-beforeEach(async () => {
-  channel = await createTestChannel();
+eachWithChannel((made) => {
+  channel = made;
 });
-afterEach(async () => await channel.remove());
-
-async function problemOf(act: Promise<unknown>): Promise<{ code: ReleaseProblem; text: string }> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof ReleaseError) return { code: error.code, text: error.message };
-    throw error;
-  }
-  throw new Error("the client accepted it");
-}
-
-/** A client that has seen the channel as it is, and then meets this mirror. */
-async function meet(
-  copy: ReadonlyMap<string, Uint8Array>,
-  now = start,
-  name: string = randomUUID(),
-) {
-  await channel.client({ name }).update();
-  return await channel.client({ name, fetch: mirrorFetch(copy), now }).update();
-}
 
 describe("arbitrary software", () => {
   test("a mirror without keys cannot change a hotpatch", async () => {
@@ -61,9 +38,9 @@ describe("arbitrary software", () => {
     "nor sign the %s with a key of its own",
     async (role) => {
       const copy = await forgedMirror(channel, { keys: { [role]: [testKey()] } });
-      const { code, text } = await problemOf(meet(copy));
+      const { code, message } = await problemOf(meet(channel, copy));
       expect(code).toBe("too-few-signatures");
-      expect(text).toContain(`${role} was signed by 0/1 keys`);
+      expect(message).toContain(`${role} was signed by 0/1 keys`);
     },
   );
 
@@ -81,7 +58,7 @@ describe("arbitrary software", () => {
       const copy = await forgedMirror(channel, {
         roles: { redis: { bytes: forge(signed, keys), version: 2 } },
       });
-      const { products, updates } = await meet(copy);
+      const { products, updates } = await meet(channel, copy);
       expect(products[0]?.problem?.reason).toBe("too-few-signatures");
       expect(updates).toEqual([]);
     }
@@ -89,7 +66,7 @@ describe("arbitrary software", () => {
     const copy = await forgedMirror(channel, {
       roles: { redis: { bytes: forge(signed, redis), version: 2 } },
     });
-    expect((await meet(copy)).updates).toHaveLength(3);
+    expect((await meet(channel, copy)).updates).toHaveLength(3);
   });
 
   test("stolen online keys cannot delegate a product to other keys", async () => {
@@ -106,7 +83,7 @@ describe("arbitrary software", () => {
     };
     const keys = [...channel.keys.snapshot, ...channel.keys.timestamp, ...channel.keys.redis];
     const roles = { targets: { bytes: forge(signed, keys), version: 2 } };
-    expect(await problemOf(meet(await forgedMirror(channel, { roles })))).toMatchObject({
+    expect(await problemOf(meet(channel, await forgedMirror(channel, { roles })))).toMatchObject({
       code: "too-few-signatures",
     });
   });
@@ -116,35 +93,37 @@ describe("rollback", () => {
   test("an older timestamp is refused by who has seen a newer one", async () => {
     const old = await copyOf(channel);
     await publishHotpatch(channel, 2);
-    const { code, text } = await problemOf(meet(old));
+    const { code, message } = await problemOf(meet(channel, old));
     expect(code).toBe("wrong-version");
-    expect(text).toContain("timestamp version 1 is less than current version 2");
+    expect(message).toContain("timestamp version 1 is less than current version 2");
   });
 
   test("a newer timestamp may not lead to an older snapshot", async () => {
     const old = await contentsOf(channel);
     await publishHotpatch(channel, 2);
     const copy = await forgedMirror(channel, { timestamp: { meta: old.timestamp.meta } });
-    const { code, text } = await problemOf(meet(copy));
+    const { code, message } = await problemOf(meet(channel, copy));
     expect(code).toBe("wrong-version");
-    expect(text).toContain("snapshot version 1 is less than current version 2");
+    expect(message).toContain("snapshot version 1 is less than current version 2");
   });
 
   test("a newer snapshot may not lead to an older product", async () => {
     const old = await contentsOf(channel);
     await publishHotpatch(channel, 2);
-    const { code, text } = await problemOf(
-      meet(await forgedMirror(channel, { snapshot: { meta: old.snapshot.meta } })),
+    const { code, message } = await problemOf(
+      meet(channel, await forgedMirror(channel, { snapshot: { meta: old.snapshot.meta } })),
     );
     expect(code).toBe("wrong-version");
-    expect(text).toContain("version 1 of redis.json is less than current version 2");
+    expect(message).toContain("version 1 of redis.json is less than current version 2");
   });
 
   test("a newer snapshot may not forget a product", async () => {
     const { snapshot } = await contentsOf(channel);
     const { "redis.json": _, ...meta } = snapshot.meta;
-    const { text } = await problemOf(meet(await forgedMirror(channel, { snapshot: { meta } })));
-    expect(text).toContain("Missing file redis.json");
+    const { message } = await problemOf(
+      meet(channel, await forgedMirror(channel, { snapshot: { meta } })),
+    );
+    expect(message).toContain("Missing file redis.json");
   });
 
   test("a snapshot of another version than the timestamp says is refused", async () => {
@@ -154,14 +133,16 @@ describe("rollback", () => {
       timestamp: { meta: { "snapshot.json": fileMetaOf(bytes, 4) } },
     });
     copy.set(metadataPath("snapshot", 4), bytes);
-    expect((await problemOf(meet(copy))).text).toContain("version doesn't match timestamp");
+    expect((await problemOf(meet(channel, copy))).message).toContain(
+      "version doesn't match timestamp",
+    );
   });
 
   test("a product file of another version than the snapshot says is refused", async () => {
     const { redis } = await contentsOf(channel);
     const bytes = forge({ ...redis, version: 7 }, channel.keys.redis);
     const copy = await forgedMirror(channel, { roles: { redis: { bytes, version: 2 } } });
-    expect((await meet(copy)).products[0]?.problem?.reason).toBe("wrong-version");
+    expect((await meet(channel, copy)).products[0]?.problem?.reason).toBe("wrong-version");
   });
 });
 
@@ -194,10 +175,10 @@ describe("freeze", () => {
 
   test("what nobody signs anew is not believed for ever", async () => {
     const copy = await copyOf(channel);
-    expect((await meet(copy, daysAfterStart(6.9))).versions.timestamp).toBe(1);
-    const { code, text } = await problemOf(meet(copy, daysAfterStart(7)));
+    expect((await meet(channel, copy, { now: daysAfterStart(6.9) })).versions.timestamp).toBe(1);
+    const { code, message } = await problemOf(meet(channel, copy, { now: daysAfterStart(7) }));
     expect(code).toBe("expired");
-    expect(text).toContain("timestamp.json");
+    expect(message).toContain("timestamp.json");
   });
 
   test("a stolen timestamp key cannot keep an expired snapshot alive", async () => {
@@ -205,17 +186,17 @@ describe("freeze", () => {
     const copy = await copyOf(channel);
     const signed = { ...timestamp, ...renewed, version: 2 };
     copy.set("metadata/timestamp.json", forge(signed, channel.keys.timestamp));
-    const { code, text } = await problemOf(meet(copy, daysAfterStart(31)));
+    const { code, message } = await problemOf(meet(channel, copy, { now: daysAfterStart(31) }));
     expect(code).toBe("expired");
-    expect(text).toContain("snapshot.json");
+    expect(message).toContain("snapshot.json");
   });
 
   test("nor both online keys expired targets, or an expired product", async () => {
     const copy = await forgedMirror(channel, { timestamp: renewed, snapshot: renewed });
-    const { code, text } = await problemOf(meet(copy, daysAfterStart(181)));
+    const { code, message } = await problemOf(meet(channel, copy, { now: daysAfterStart(181) }));
     expect(code).toBe("expired");
-    expect(text).toContain("targets.json");
-    const { products, updates } = await meet(copy, daysAfterStart(91));
+    expect(message).toContain("targets.json");
+    const { products, updates } = await meet(channel, copy, { now: daysAfterStart(91) });
     expect(products[0]?.problem?.reason).toBe("expired");
     expect(updates).toEqual([]);
   });
@@ -246,7 +227,7 @@ describe("indefinite replay", () => {
     const copy = await forgedMirror(channel, {
       timestamp: { version: timestamp.version, expires: "2040-01-01T00:00:00Z" },
     });
-    expect((await meet(copy)).expires).toBe(timestamp.expires);
+    expect((await meet(channel, copy)).expires).toBe(timestamp.expires);
   });
 });
 
@@ -256,7 +237,7 @@ describe("fast-forward", () => {
       timestamp: { version: versionMax },
       snapshot: { version: versionMax },
     });
-    expect((await meet(forged, start, "met")).versions.timestamp).toBe(versionMax);
+    expect((await meet(channel, forged, { name: "met" })).versions.timestamp).toBe(versionMax);
     // The damage is real: the honest channel is refused now.
     const client = channel.client({ name: "met" });
     expect((await problemOf(client.update())).code).toBe("wrong-version");
@@ -267,7 +248,7 @@ describe("fast-forward", () => {
 
   test("also where only the snapshot's key is replaced", async () => {
     const forged = await forgedMirror(channel, { snapshot: { version: versionMax } });
-    await meet(forged, start, "met");
+    await meet(channel, forged, { name: "met" });
     const client = channel.client({ name: "met" });
     await replaceOnlineKeys({ snapshot: testKey() });
     expect((await client.update()).versions).toMatchObject({ root: 2, snapshot: 2 });
@@ -307,11 +288,13 @@ describe("signatures", () => {
     const roles = (count: number) => ({
       targets: { bytes: forge(signed, channel.keys.targets.slice(0, count)), version: 2 },
     });
-    const { code, text } = await problemOf(meet(await forgedMirror(channel, { roles: roles(1) })));
+    const { code, message } = await problemOf(
+      meet(channel, await forgedMirror(channel, { roles: roles(1) })),
+    );
     expect(code).toBe("too-few-signatures");
-    expect(text).toContain("1/2 keys");
+    expect(message).toContain("1/2 keys");
     const two = await forgedMirror(channel, { roles: roles(2) });
-    expect((await meet(two)).versions.targets).toBe(2);
+    expect((await meet(channel, two)).versions.targets).toBe(2);
   });
 
   test("one key that signs twice counts once", async () => {
@@ -319,9 +302,9 @@ describe("signatures", () => {
     const [key = testKey()] = channel.keys.targets;
     const bytes = forge({ ...content, version: 2 }, [key, key]);
     const copy = await forgedMirror(channel, { roles: { targets: { bytes, version: 2 } } });
-    const { code, text } = await problemOf(meet(copy));
+    const { code, message } = await problemOf(meet(channel, copy));
     expect(code).toBe("metadata-field");
-    expect(text).toContain("one key twice");
+    expect(message).toContain("one key twice");
   });
 
   test("one key under two ids counts once: a root that lists it so is refused", async () => {
@@ -332,9 +315,9 @@ describe("signatures", () => {
     const bytes = forge({ ...content, version: 2 }, [key, alias]);
     const copy = await forgedMirror(channel, { roles: { targets: { bytes, version: 2 } } });
     copy.set("metadata/2.root.json", forge(signed, channel.keys.root));
-    const { code, text } = await problemOf(meet(copy));
+    const { code, message } = await problemOf(meet(channel, copy));
     expect(code).toBe("metadata-field");
-    expect(text).toContain("not the digest of its key");
+    expect(message).toContain("not the digest of its key");
     expect(keyIdOf(key.publicKey)).not.toBe(alias.keyid);
   });
 
@@ -344,7 +327,7 @@ describe("signatures", () => {
     const signed = { ...withRoleKeys(root, "targets", [key, key], 2), version: 2 };
     const copy = await copyOf(channel);
     copy.set("metadata/2.root.json", forge(signed, channel.keys.root));
-    expect((await problemOf(meet(copy))).text).toContain("an item twice");
+    expect((await problemOf(meet(channel, copy))).message).toContain("an item twice");
   });
 });
 
@@ -371,7 +354,7 @@ describe("wrong length and wrong hash", () => {
     const copy = await forgedMirror(channel, { roles: { redis: { bytes, version: 2 } } });
     const client = channel.client({ fetch: mirrorFetch(copy) });
     await client.update();
-    expect((await problemOf(client.download(hotpatchTarget(1)))).text).toContain(
+    expect((await problemOf(client.download(hotpatchTarget(1)))).message).toContain(
       "10 bytes, not 11",
     );
   });

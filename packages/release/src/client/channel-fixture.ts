@@ -3,6 +3,8 @@ import { createPrivateKey, createPublicKey, randomBytes, sign } from "node:crypt
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach, beforeEach } from "vitest";
+import { ReleaseError } from "../errors.ts";
 import { folderFetch, folderFiles, folderStorage } from "../files/folder.ts";
 import type { RepositoryFiles } from "../files/repository-files.ts";
 import type { ClientLimits } from "../limits.ts";
@@ -45,6 +47,8 @@ export interface TestChannel {
   readonly folder: string;
   readonly files: RepositoryFiles;
   readonly keys: TestKeys;
+  /** Those of snapshot and timestamp, which a publication needs. */
+  readonly onlineKeys: readonly SigningKey[];
   readonly rootBytes: Uint8Array;
   readonly fetch: Fetch;
   /** A client with a folder of its own, new unless `name` was there before. */
@@ -140,7 +144,8 @@ export async function createTestChannel(): Promise<TestChannel> {
   for (const key of [...keys.root.slice(0, 2), ...keys.targets, ...keys.redis]) {
     await signMetadata({ files, key });
   }
-  await publish({ files, now: start, keys: [...keys.snapshot, ...keys.timestamp] });
+  const onlineKeys = [...keys.snapshot, ...keys.timestamp];
+  await publish({ files, now: start, keys: onlineKeys });
   const rootBytes = await files.read("public/metadata/1.root.json");
   if (rootBytes === undefined) throw new Error("the first root was not published");
   const fetch = folderFetch(join(folder, "public"));
@@ -149,6 +154,7 @@ export async function createTestChannel(): Promise<TestChannel> {
     folder,
     files,
     keys,
+    onlineKeys,
     rootBytes,
     fetch,
     client: (options = {}) => {
@@ -165,16 +171,37 @@ export async function createTestChannel(): Promise<TestChannel> {
   };
 }
 
+/** Gives each test of a file a new channel, which is removed afterwards. */
+export function eachWithChannel(use: (channel: TestChannel) => void): void {
+  let channel: TestChannel | undefined;
+  beforeEach(async () => {
+    channel = await createTestChannel();
+    use(channel);
+  });
+  afterEach(async () => await channel?.remove());
+}
+
+/** The problem that an act ends with; an act that gets through is an error of the test. */
+export async function problemOf(act: Promise<unknown>): Promise<ReleaseError> {
+  try {
+    await act;
+  } catch (error) {
+    if (error instanceof ReleaseError) return error;
+    throw error;
+  }
+  throw new Error("it was accepted");
+}
+
 export const publicOf = ({ publicKey }: SigningKey): PublicKey => publicKey;
 
 /** Adds hotpatch `sequence`, signs and publishes it. */
 export async function publishHotpatch(
-  { files, keys }: TestChannel,
+  { files, keys, onlineKeys }: TestChannel,
   sequence: number,
   now = start,
 ): Promise<void> {
   const entry = hotpatchEntry(sequence);
   await addTarget({ files, now, product: "redis", entry, payload: hotpatchBytes(sequence) });
   for (const key of keys.redis) await signMetadata({ files, key });
-  await publish({ files, now, keys: [...keys.snapshot, ...keys.timestamp] });
+  await publish({ files, now, keys: onlineKeys });
 }

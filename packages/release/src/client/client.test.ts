@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { folderFetch, folderFiles } from "../files/folder.ts";
 import { mirroringFetch } from "../files/mirror.ts";
 import {
   buildId,
-  createTestChannel,
+  eachWithChannel,
   hotpatchBytes,
   hotpatchTarget,
   publishHotpatch,
@@ -12,10 +12,9 @@ import {
 } from "./channel-fixture.ts";
 
 let channel: TestChannel;
-beforeEach(async () => {
-  channel = await createTestChannel();
+eachWithChannel((made) => {
+  channel = made;
 });
-afterEach(async () => await channel.remove());
 
 test("a new client reads the catalog and downloads a hotpatch", async () => {
   const client = channel.client();

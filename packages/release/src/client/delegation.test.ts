@@ -1,46 +1,23 @@
 /** A product's keys sign for the product's own targets, and for nothing else. */
-import { randomUUID } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ReleaseError, type ReleaseProblem } from "../errors.ts";
+import { describe, expect, test } from "vitest";
 import { sha256Of } from "../metadata/canonical.ts";
 import { targetPath } from "../metadata/metadata.ts";
-import { contentsOf, forge, forgedMirror, mirrorFetch } from "./attack-fixture.ts";
+import { contentsOf, forge, forgedMirror, meet, mirrorFetch } from "./attack-fixture.ts";
 import {
-  createTestChannel,
+  eachWithChannel,
   hotpatchBytes,
   hotpatchTarget,
+  problemOf,
   publicOf,
-  start,
   type TestChannel,
   targetMeta,
   testKey,
 } from "./channel-fixture.ts";
 
 let channel: TestChannel;
-beforeEach(async () => {
-  channel = await createTestChannel();
+eachWithChannel((made) => {
+  channel = made;
 });
-afterEach(async () => await channel.remove());
-
-async function problemOf(act: Promise<unknown>): Promise<{ code: ReleaseProblem; text: string }> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof ReleaseError) return { code: error.code, text: error.message };
-    throw error;
-  }
-  throw new Error("the client accepted it");
-}
-
-/** A client that has seen the channel as it is, and then meets this mirror. */
-async function meet(
-  copy: ReadonlyMap<string, Uint8Array>,
-  now = start,
-  name: string = randomUUID(),
-) {
-  await channel.client({ name }).update();
-  return await channel.client({ name, fetch: mirrorFetch(copy), now }).update();
-}
 
 describe("delegation confusion", () => {
   test("a product's key cannot sign for another product's path", async () => {
@@ -85,7 +62,7 @@ describe("delegation confusion", () => {
         nginx: { bytes: empty, version: 1 },
       },
     });
-    const { products } = await meet(copy);
+    const { products } = await meet(channel, copy);
     expect(products).toMatchObject([
       { name: "redis" },
       { problem: { reason: "too-few-signatures" } },
@@ -100,7 +77,7 @@ describe("delegation confusion", () => {
       const signed = { ...content, version: 2, delegations: { ...content.delegations, roles } };
       const bytes = forge(signed, channel.keys.targets);
       const copy = await forgedMirror(channel, { roles: { targets: { bytes, version: 2 } } });
-      expect((await problemOf(meet(copy))).text).toContain("expected redis/*/*");
+      expect((await problemOf(meet(channel, copy))).message).toContain("expected redis/*/*");
     },
   );
 });

@@ -3,30 +3,29 @@ import { execFileSync } from "node:child_process";
 import { mkdir, symlink, unlink, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ReleaseError } from "../errors.ts";
+import { afterEach, describe, expect, test } from "vitest";
 import { folderFetch } from "../files/folder.ts";
 import { httpFetch } from "../files/http-fetch.ts";
 import { sha256Of } from "../metadata/canonical.ts";
 import { targetPath } from "../metadata/metadata.ts";
 import {
-  createTestChannel,
+  eachWithChannel,
   hotpatchBytes,
   hotpatchTarget,
+  problemOf,
   type TestChannel,
 } from "./channel-fixture.ts";
 
 let channel: TestChannel;
-const servers: Server[] = [];
-beforeEach(async () => {
-  channel = await createTestChannel();
+eachWithChannel((made) => {
+  channel = made;
 });
+const servers: Server[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     await new Promise((done) => server.close(done));
   }
-  await channel.remove();
 });
 
 async function serve(listener: RequestListener): Promise<string> {
@@ -49,16 +48,6 @@ const serveChannel = (listener: (path: string, ...rest: Parameters<RequestListen
 
 const clientOf = (baseUrl: string, timeoutMs = 5000) =>
   channel.client({ fetch: httpFetch({ baseUrl, timeoutMs, fetch: globalThis.fetch }) });
-
-async function problemOf(act: Promise<unknown>): Promise<ReleaseError> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof ReleaseError) return error;
-    throw error;
-  }
-  throw new Error("the client accepted it");
-}
 
 const hotpatchPath = targetPath(hotpatchTarget(1), sha256Of(hotpatchBytes(1)));
 

@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { ReleaseError, type ReleaseProblem } from "../errors.ts";
+import { expect, test } from "vitest";
 import type { SigningKey } from "../metadata/canonical.ts";
 import { metadataPath, type RootSigned } from "../metadata/metadata.ts";
 import { contentsOf, copyOf, forge, mirrorFetch } from "./attack-fixture.ts";
 import {
-  createTestChannel,
   daysAfterStart,
+  eachWithChannel,
+  problemOf,
   publicOf,
   start,
   type TestChannel,
@@ -13,10 +13,9 @@ import {
 } from "./channel-fixture.ts";
 
 let channel: TestChannel;
-beforeEach(async () => {
-  channel = await createTestChannel();
+eachWithChannel((made) => {
+  channel = made;
 });
-afterEach(async () => await channel.remove());
 
 /** Version `version` of the root, with these root keys and a threshold of two. */
 async function rootOf(version: number, keys: readonly SigningKey[]): Promise<RootSigned> {
@@ -36,16 +35,6 @@ async function updateWith(roots: Readonly<Record<number, Uint8Array>>, now = sta
     copy.set(metadataPath("root", Number(version)), bytes);
   }
   return channel.client({ name: "one", fetch: mirrorFetch(copy), now }).update();
-}
-
-async function problemOf(act: Promise<unknown>): Promise<{ code: ReleaseProblem; text: string }> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof ReleaseError) return { code: error.code, text: error.message };
-    throw error;
-  }
-  throw new Error("the client accepted it");
 }
 
 test("follows several roots, each signed by the keys before it and by its own", async () => {
@@ -69,9 +58,9 @@ test("a root whose predecessor is missing is out of reach", async () => {
 
 test("a root that skips a version is refused, whatever signed it", async () => {
   const three = forge(await rootOf(3, channel.keys.root), channel.keys.root);
-  const { code, text } = await problemOf(updateWith({ 2: three }));
+  const { code, message } = await problemOf(updateWith({ 2: three }));
   expect(code).toBe("wrong-version");
-  expect(text).toContain("Expected version 2, got 3");
+  expect(message).toContain("Expected version 2, got 3");
 });
 
 test("an older root in place of a newer one is refused", async () => {
@@ -82,11 +71,11 @@ test("an older root in place of a newer one is refused", async () => {
 test("a root that the old keys did not sign by their threshold is refused", async () => {
   const [old = testKey()] = channel.keys.root;
   const next = [testKey(), testKey()];
-  const { code, text } = await problemOf(
+  const { code, message } = await problemOf(
     updateWith({ 2: forge(await rootOf(2, next), [old, ...next]) }),
   );
   expect(code).toBe("too-few-signatures");
-  expect(text).toContain("1/2 keys");
+  expect(message).toContain("1/2 keys");
   // Nothing of it was kept.
   expect((await updateWith({})).versions.root).toBe(1);
 });
@@ -94,17 +83,17 @@ test("a root that the old keys did not sign by their threshold is refused", asyn
 test("a root that its own keys did not sign by their threshold is refused", async () => {
   const [one = testKey(), two] = [testKey(), testKey()];
   const bytes = forge(await rootOf(2, [one, two]), [...channel.keys.root, one]);
-  const { code, text } = await problemOf(updateWith({ 2: bytes }));
+  const { code, message } = await problemOf(updateWith({ 2: bytes }));
   expect(code).toBe("too-few-signatures");
-  expect(text).toContain("1/2 keys");
+  expect(message).toContain("1/2 keys");
 });
 
 test("an expired root is refused at the end of the chain, and passed within it", async () => {
   const short = { ...(await rootOf(2, channel.keys.root)), expires: "2026-10-01T00:00:00Z" };
   const two = forge(short, channel.keys.root);
-  const { code, text } = await problemOf(updateWith({ 2: two }));
+  const { code, message } = await problemOf(updateWith({ 2: two }));
   expect(code).toBe("expired");
-  expect(text).toContain("root.json");
+  expect(message).toContain("root.json");
   const three = forge(await rootOf(3, channel.keys.root), channel.keys.root);
   expect((await updateWith({ 2: two, 3: three })).versions.root).toBe(3);
 });
@@ -113,11 +102,11 @@ test("the pinned root may have expired long ago, where a newer one follows", asy
   const late = daysAfterStart(400);
   const fresh = { ...(await rootOf(2, channel.keys.root)), expires: "2030-01-01T00:00:00Z" };
   const two = forge(fresh, channel.keys.root);
-  const { code, text } = await problemOf(updateWith({}, late));
+  const { code, message } = await problemOf(updateWith({}, late));
   expect(code).toBe("expired");
-  expect(text).toContain("root.json");
+  expect(message).toContain("root.json");
   // The root is fine now; what is left to refuse is the old timestamp.
-  expect((await problemOf(updateWith({ 2: two }, late))).text).toContain("timestamp.json");
+  expect((await problemOf(updateWith({ 2: two }, late))).message).toContain("timestamp.json");
 });
 
 test("a client takes a limited number of roots at once, and the rest next time", async () => {

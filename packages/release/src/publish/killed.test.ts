@@ -1,9 +1,9 @@
 /** Publishers and clients that are killed: at each of their writes, before it and after it. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
-  createTestChannel,
+  eachWithChannel,
   hotpatchBytes,
   hotpatchEntry,
   hotpatchTarget,
@@ -15,62 +15,17 @@ import {
 } from "../client/channel-fixture.ts";
 import { openReleaseClient } from "../client/client.ts";
 import { folderFiles, folderStorage } from "../files/folder.ts";
-import type { RepositoryFiles } from "../files/repository-files.ts";
-import type { SigningKey } from "../metadata/canonical.ts";
 import { addTarget, withdraw } from "./add.ts";
+import { fusedFiles, killEverywhere } from "./fuse-fixture.ts";
 import { publish } from "./publish.ts";
 import { signMetadata } from "./sign.ts";
 import { setSigners } from "./signers.ts";
 import { verifyRepository } from "./verify.ts";
 
 let channel: TestChannel;
-beforeEach(async () => {
-  channel = await createTestChannel();
+eachWithChannel((made) => {
+  channel = made;
 });
-afterEach(async () => await channel.remove());
-
-class Killed extends Error {}
-
-/** Counts writes and removals, and ends the program right before the one of this number. */
-function fuse(count: number) {
-  let left = count;
-  return () => {
-    if (left === 0) throw new Killed("killed");
-    left -= 1;
-  };
-}
-
-function fusedFiles(files: RepositoryFiles, step: () => void): RepositoryFiles {
-  return {
-    ...files,
-    write: async (path, bytes) => {
-      step();
-      await files.write(path, bytes);
-    },
-    remove: async (path) => {
-      step();
-      await files.remove(path);
-    },
-  };
-}
-
-/** Runs the act with ever longer fuses until it gets through; looks at what each death left. */
-async function killEverywhere(
-  act: (step: () => void) => Promise<unknown>,
-  afterDeath: (count: number) => Promise<void>,
-): Promise<number> {
-  for (let count = 0; ; count += 1) {
-    try {
-      await act(fuse(count));
-      return count;
-    } catch (error) {
-      if (!(error instanceof Killed)) throw error;
-      await afterDeath(count);
-    }
-  }
-}
-
-const onlineKeys = (): SigningKey[] => [...channel.keys.snapshot, ...channel.keys.timestamp];
 
 /** What a machine that follows the channel, and a new one, make of it now. */
 async function expectUsable(name: string, sequences: readonly number[][]): Promise<number> {
@@ -97,7 +52,7 @@ describe("a publisher", () => {
     for (const key of keys.redis) await signMetadata({ files, key });
     let seen = 0;
     const count = await killEverywhere(
-      (step) => publish({ files: fusedFiles(files, step), now: start, keys: onlineKeys() }),
+      (step) => publish({ files: fusedFiles(files, step), now: start, keys: channel.onlineKeys }),
       async () => {
         const length = await expectUsable(name, [
           [0, 1],
@@ -122,7 +77,11 @@ describe("a publisher", () => {
     for (const key of keys.root.slice(0, 2)) await signMetadata({ files, key });
     const count = await killEverywhere(
       (step) =>
-        publish({ files: fusedFiles(files, step), now: start, keys: [...onlineKeys(), fresh] }),
+        publish({
+          files: fusedFiles(files, step),
+          now: start,
+          keys: [...channel.onlineKeys, fresh],
+        }),
       async () => void (await expectUsable(name, [[0, 1]])),
     );
     expect(count).toBeGreaterThan(2);
@@ -149,7 +108,7 @@ describe("a publisher", () => {
     );
     await expectSame();
     await signMetadata({ files, key });
-    await publish({ files, now: start, keys: onlineKeys() });
+    await publish({ files, now: start, keys: channel.onlineKeys });
     const { updates } = await channel.client().update();
     expect(updates.map(({ withdrawn }) => withdrawn?.reason)).toEqual([
       undefined,
@@ -165,7 +124,7 @@ describe("a publisher", () => {
       new Uint8Array(3),
     );
     expect(path).toContain("suture-new");
-    await publish({ files: channel.files, now: start, keys: onlineKeys() });
+    await publish({ files: channel.files, now: start, keys: channel.onlineKeys });
     await expectUsable(randomUUID(), [[0, 1]]);
   });
 });

@@ -4,15 +4,16 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Updater } from "tuf-js";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { contentsOf, forge, forgedMirror, mirrorFetch } from "../client/attack-fixture.ts";
 import {
   baselineEntry,
-  createTestChannel,
   daysAfterStart,
+  eachWithChannel,
   hotpatchBytes,
   hotpatchEntry,
   hotpatchTarget,
+  problemOf,
   publicOf,
   publishHotpatch,
   start,
@@ -20,7 +21,6 @@ import {
   targetMeta,
   testKey,
 } from "../client/channel-fixture.ts";
-import { ReleaseError, type ReleaseProblem } from "../errors.ts";
 import { targetsMax } from "../limits.ts";
 import { DEFAULT_CALENDAR } from "../metadata/calendar.ts";
 import { addProduct, addTarget, renewMetadata, setCalendar, withdraw } from "./add.ts";
@@ -32,22 +32,11 @@ import { signMetadata } from "./sign.ts";
 import { setSigners } from "./signers.ts";
 
 let channel: TestChannel;
-beforeEach(async () => {
-  channel = await createTestChannel();
+eachWithChannel((made) => {
+  channel = made;
 });
-afterEach(async () => await channel.remove());
 
-async function problemOf(act: Promise<unknown>): Promise<ReleaseProblem> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof ReleaseError) return error.code;
-    throw error;
-  }
-  throw new Error("it was accepted");
-}
-
-const onlineKeys = () => [...channel.keys.snapshot, ...channel.keys.timestamp];
+const codeOf = async (act: Promise<unknown>) => (await problemOf(act)).code;
 
 test("tuf-js's own client takes hotpatches from the channel", async () => {
   const server = createServer(async (request, response) => {
@@ -69,7 +58,7 @@ test("tuf-js's own client takes hotpatches from the channel", async () => {
     for (const key of [...root, ...targets, ...redis]) {
       await signMetadata({ files: channel.files, key });
     }
-    await publish({ files: channel.files, now, keys: onlineKeys() });
+    await publish({ files: channel.files, now, keys: channel.onlineKeys });
     await writeFile(join(folder, "root.json"), channel.rootBytes);
     const updater = new Updater({
       metadataDir: folder,
@@ -134,29 +123,27 @@ describe("a repository refuses", () => {
       timestamp: signersOf(timestamp),
     };
     const { files } = channel;
-    expect(await problemOf(createRepository({ files, now, roles }))).toBe("repository-exists");
+    expect(await codeOf(createRepository({ files, now, roles }))).toBe("repository-exists");
   });
 
   test("an online key as a key of root, targets or a product", async () => {
     const { files, keys } = channel;
     const signers = signersOf(...keys.timestamp);
     for (const role of ["root", "targets"] as const) {
-      expect(await problemOf(setSigners({ files, now, role, signers }))).toBe("keys-not-apart");
+      expect(await codeOf(setSigners({ files, now, role, signers }))).toBe("keys-not-apart");
     }
     const product = "nginx";
-    expect(await problemOf(addProduct({ files, now, product, signers }))).toBe("keys-not-apart");
+    expect(await codeOf(addProduct({ files, now, product, signers }))).toBe("keys-not-apart");
     const offline = signersOf(...keys.redis);
     const role = "snapshot";
-    expect(await problemOf(setSigners({ files, now, role, signers: offline }))).toBe(
-      "keys-not-apart",
-    );
+    expect(await codeOf(setSigners({ files, now, role, signers: offline }))).toBe("keys-not-apart");
   });
 
   test("a threshold that one key given twice would have to reach", async () => {
     const { files } = channel;
     const key = testKey();
     const signers = { keys: [publicOf(key), publicOf(key)], threshold: 2 };
-    expect(await problemOf(addProduct({ files, now, product: "nginx", signers }))).toBe(
+    expect(await codeOf(addProduct({ files, now, product: "nginx", signers }))).toBe(
       "wrong-request",
     );
   });
@@ -167,15 +154,15 @@ describe("a repository refuses", () => {
     const [first = testKey()] = keys.targets;
     await signMetadata({ files, key: first });
     const before = await files.list("public");
-    expect(await problemOf(publish({ files, now, keys: onlineKeys() }))).toBe("too-few-signatures");
-    expect(await files.list("public")).toEqual(before);
-    await signMetadata({ files, key: keys.targets[1] ?? testKey() });
-    // One online key is not both.
-    expect(await problemOf(publish({ files, now, keys: keys.snapshot }))).toBe(
+    expect(await codeOf(publish({ files, now, keys: channel.onlineKeys }))).toBe(
       "too-few-signatures",
     );
     expect(await files.list("public")).toEqual(before);
-    await publish({ files, now, keys: onlineKeys() });
+    await signMetadata({ files, key: keys.targets[1] ?? testKey() });
+    // One online key is not both.
+    expect(await codeOf(publish({ files, now, keys: keys.snapshot }))).toBe("too-few-signatures");
+    expect(await files.list("public")).toEqual(before);
+    await publish({ files, now, keys: channel.onlineKeys });
     expect((await channel.client().update()).calendar.plannedMonths).toEqual([2]);
   });
 
@@ -184,15 +171,17 @@ describe("a repository refuses", () => {
     const payload = hotpatchBytes(2);
     const entry = hotpatchEntry(2);
     await addTarget({ files, now, product: "redis", entry, payload });
-    expect(await problemOf(signMetadata({ files, key: testKey() }))).toBe("key-not-listed");
-    expect(await problemOf(signMetadata({ files, key: keys.targets[0] ?? testKey() }))).toBe(
+    expect(await codeOf(signMetadata({ files, key: testKey() }))).toBe("key-not-listed");
+    expect(await codeOf(signMetadata({ files, key: keys.targets[0] ?? testKey() }))).toBe(
       "key-not-listed",
     );
     const [key = testKey()] = keys.redis;
     await signMetadata({ files, key });
     // A change after the signature drops it.
     await withdraw({ files, now, target: hotpatchTarget(1), reason: "leaks" });
-    expect(await problemOf(publish({ files, now, keys: onlineKeys() }))).toBe("too-few-signatures");
+    expect(await codeOf(publish({ files, now, keys: channel.onlineKeys }))).toBe(
+      "too-few-signatures",
+    );
   });
 
   test("a hotpatch without its baseline, with a lower sequence, or over a published one", async () => {
@@ -200,7 +189,7 @@ describe("a repository refuses", () => {
     await publishHotpatch(channel, 3);
     const payload = hotpatchBytes(2);
     const add = (entry: typeof baselineEntry) =>
-      problemOf(addTarget({ files, now, product: "redis", entry, payload }));
+      codeOf(addTarget({ files, now, product: "redis", entry, payload }));
     expect(await add({ ...hotpatchEntry(4), baseline: "2027-01" })).toBe("wrong-request");
     expect(await add(hotpatchEntry(2))).toBe("wrong-request");
     expect(await add(hotpatchEntry(3))).toBe("target-exists");
@@ -212,8 +201,8 @@ describe("a repository refuses", () => {
   test("to publish with an expired root or expired targets", async () => {
     const { files, keys } = channel;
     const late = daysAfterStart(181);
-    const request = { files, now: late, keys: onlineKeys() };
-    expect(await problemOf(publish(request))).toBe("expired");
+    const request = { files, now: late, keys: channel.onlineKeys };
+    expect(await codeOf(publish(request))).toBe("expired");
     await renewMetadata({ files, now: late, role: "targets" });
     for (const key of keys.targets) await signMetadata({ files, key });
     await publish(request);
@@ -231,7 +220,7 @@ test("a channel that clients would not read is not even staged", async () => {
   );
   const { redis } = await contentsOf(channel);
   const signed = { ...redis, version: 2, targets };
-  expect(await problemOf(stageRole(files, "redis", signed))).toBe("wrong-request");
+  expect(await codeOf(stageRole(files, "redis", signed))).toBe("wrong-request");
   expect(await files.list("staged")).toEqual([]);
   const bytes = forge(signed, channel.keys.redis);
   const mirror = await forgedMirror(channel, { roles: { redis: { bytes, version: 2 } } });
@@ -291,16 +280,16 @@ describe("several products", () => {
     await addTarget({ files, now, product: "redis", entry: hotpatchEntry(2), payload });
     const [redis = testKey()] = keys.redis;
     await signMetadata({ files, key: redis });
-    const request = { files, now, keys: onlineKeys() };
-    expect(await problemOf(publish(request))).toBe("too-few-signatures");
+    const request = { files, now, keys: channel.onlineKeys };
+    expect(await codeOf(publish(request))).toBe("too-few-signatures");
     const only = await publish({ ...request, roles: [] });
     expect(only.versions).toMatchObject({ redis: 1, snapshot: 1, timestamp: 2 });
     const first = await publish({ ...request, roles: ["redis"] });
     expect(first.versions).toMatchObject({ redis: 2, targets: 1, timestamp: 3 });
-    expect(await problemOf(publish({ ...request, roles: ["nginx"] }))).toBe("wrong-request");
-    expect(await problemOf(publish({ ...request, roles: ["targets"] }))).toBe("too-few-signatures");
+    expect(await codeOf(publish({ ...request, roles: ["nginx"] }))).toBe("wrong-request");
+    expect(await codeOf(publish({ ...request, roles: ["targets"] }))).toBe("too-few-signatures");
     for (const key of keys.targets) await signMetadata({ files, key });
-    expect(await problemOf(publish({ ...request, roles: ["targets"] }))).toBe("wrong-request");
+    expect(await codeOf(publish({ ...request, roles: ["targets"] }))).toBe("wrong-request");
     await signMetadata({ files, key: nginx });
     await publish(request);
     const { products } = await channel.client().update();
@@ -313,9 +302,9 @@ describe("several products", () => {
     const signers = { keys: [publicOf(nginx)], threshold: 1 };
     await addProduct({ files, now, product: "redis", signers });
     for (const key of keys.targets) await signMetadata({ files, key });
-    const request = { files, now, keys: onlineKeys() };
-    expect(await problemOf(publish({ ...request, roles: ["targets"] }))).toBe("too-few-signatures");
-    expect(await problemOf(publish(request))).toBe("too-few-signatures");
+    const request = { files, now, keys: channel.onlineKeys };
+    expect(await codeOf(publish({ ...request, roles: ["targets"] }))).toBe("too-few-signatures");
+    expect(await codeOf(publish(request))).toBe("too-few-signatures");
     await signMetadata({ files, key: nginx });
     await publish(request);
     expect((await channel.client().update()).updates).toHaveLength(2);
@@ -327,8 +316,8 @@ describe("several products", () => {
     const signers = { keys: [publicOf(fresh)], threshold: 1 };
     await setSigners({ files, now, role: "targets", signers });
     for (const key of keys.root) await signMetadata({ files, key });
-    const request = { files, now, keys: onlineKeys() };
-    expect(await problemOf(publish({ ...request, roles: ["root"] }))).toBe("too-few-signatures");
+    const request = { files, now, keys: channel.onlineKeys };
+    expect(await codeOf(publish({ ...request, roles: ["root"] }))).toBe("too-few-signatures");
     await signMetadata({ files, key: fresh });
     await publish(request);
     expect((await channel.client().update()).versions).toMatchObject({ root: 2, targets: 2 });
@@ -337,10 +326,10 @@ describe("several products", () => {
 
 test("a day on which nothing changes costs a timestamp, and no new snapshot", async () => {
   const { files } = channel;
-  const first = await publish({ files, now: daysAfterStart(1), keys: onlineKeys() });
+  const first = await publish({ files, now: daysAfterStart(1), keys: channel.onlineKeys });
   expect(first.versions).toMatchObject({ snapshot: 1, timestamp: 2 });
   // The snapshot is signed anew before it is too old.
-  const later = await publish({ files, now: daysAfterStart(20), keys: onlineKeys() });
+  const later = await publish({ files, now: daysAfterStart(20), keys: channel.onlineKeys });
   expect(later.versions).toMatchObject({ snapshot: 2, timestamp: 3 });
   expect(later.expires).toBe("2026-11-09T08:00:00Z");
 });
@@ -349,11 +338,11 @@ test("a withdrawn hotpatch is refused by clients, and its file is gone", async (
   const { files, keys } = channel;
   await withdraw({ files, now: start, target: hotpatchTarget(1), reason: "leaks memory" });
   for (const key of keys.redis) await signMetadata({ files, key });
-  await publish({ files, now: start, keys: onlineKeys() });
+  await publish({ files, now: start, keys: channel.onlineKeys });
   const client = channel.client();
   const { updates } = await client.update();
   expect(updates[1]?.withdrawn).toEqual({ date: "2026-10-13", reason: "leaks memory" });
-  expect(await problemOf(client.download(hotpatchTarget(1)))).toBe("target-withdrawn");
+  expect(await codeOf(client.download(hotpatchTarget(1)))).toBe("target-withdrawn");
   expect((await files.list("public")).filter((path) => path.endsWith(".hotpatch"))).toEqual([]);
 });
 
