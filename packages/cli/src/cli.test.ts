@@ -246,7 +246,7 @@ _suture; echo "\${COMPREPLY[@]}"`;
     expect(await complete(["suture", "rev"])).toEqual(["revert"]);
     expect(await complete(["suture", "release", "w"])).toEqual(["withdraw"]);
     expect(await complete(["suture", "release", "withdraw", "--rea"])).toEqual(["--reason"]);
-    expect(await complete(["suture", "apply", "--t"])).toEqual(["--timeout"]);
+    expect(await complete(["suture", "apply", "--ti"])).toEqual(["--timeout"]);
     expect(await complete(["suture", "verify", "--th"])).toEqual(["--threads"]);
     expect(await complete(["suture", "inspect", "bi"])).toEqual(["bin"]);
     expect(await complete(["suture", "apply", "--pid", String(process.pid)])).toContain(

@@ -1,7 +1,12 @@
 /** The table of commands, in the order in which the help shows them. */
 import type { Command } from "./command.ts";
+import { auditVerify } from "./commands/agent-audit-verify.ts";
 import { agentEnroll } from "./commands/agent-enroll.ts";
+import { history } from "./commands/agent-history.ts";
+import { readiness } from "./commands/agent-readiness.ts";
+import { remove } from "./commands/agent-remove.ts";
 import { agentRun } from "./commands/agent-run.ts";
+import { show } from "./commands/agent-show.ts";
 import { apply } from "./commands/apply.ts";
 import { build } from "./commands/build.ts";
 import { check } from "./commands/check.ts";
@@ -30,6 +35,11 @@ export const COMMANDS: readonly Command[] = [
   apply,
   status,
   revert,
+  readiness,
+  show,
+  remove,
+  history,
+  auditVerify,
   agentRun,
   agentEnroll,
   releaseInit,

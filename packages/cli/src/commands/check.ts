@@ -1,6 +1,7 @@
-import type { CheckReport } from "@suture/engine";
+import type { CheckReport, Hotpatch } from "@suture/engine";
 import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
 import { done, line, type Outcome } from "../outcome.ts";
+import type { EngineParts } from "../parts.ts";
 import { recoveredBlocks, recoverProcesses } from "../recovery.ts";
 import {
   counted,
@@ -32,6 +33,15 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
   if ("outcome" in read) return read.outcome;
   const { hotpatch } = read;
   const recovered = recoverProcesses(parts.engine, pids);
+  return checkOutcome(pids, hotpatch, { parts, recovered });
+}
+
+/** Whether the hotpatch would go into each of the processes; changes nothing. */
+export function checkOutcome(
+  pids: readonly number[],
+  hotpatch: Hotpatch,
+  { parts, recovered }: { parts: EngineParts; recovered: ReturnType<typeof recoverProcesses> },
+): Outcome {
   const reports: CheckReport[] = [];
   for (const pid of pids) {
     const report = parts.engine.check(pid, hotpatch);

@@ -3,18 +3,21 @@ import { done, line, type Outcome, type Row, table } from "../outcome.ts";
 import type { AppliedHotpatch } from "../parts.ts";
 import { recoveredBlocks, recoverProcesses } from "../recovery.ts";
 import { pidsOf, refusedOutcome } from "../selection.ts";
+import { ROOT_OPTION } from "./agent-request.ts";
+import { agentBlocks, agentStatus } from "./agent-status.ts";
 
 export const status: Command = {
   name: "status",
-  summary: "show which hotpatches are in which processes",
+  summary: "show which hotpatches are in which processes, and what the agent says",
   usage: "[--pid PID]",
   about:
     "Reads the record that each hotpatch keeps in the process itself; there is no other. Without\n" +
-    "--pid, all processes.",
+    "--pid, all processes, and where an agent runs, its view: what runs here, how it stands, why.",
   options: {
     pid: { type: "string", multiple: true, value: "PID", help: "this process (may be repeated)" },
+    ...ROOT_OPTION,
   },
-  example: "suture status --pid 1234",
+  example: "suture status --pid 1234\nsuture status",
   run,
 };
 
@@ -40,7 +43,9 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
     else if (asked.length > 0) return refusedOutcome({ pid, ...hotpatches }, { recovered });
   }
   const blocks = [...recoveredBlocks(recovered), statusTable(processes)];
-  return done({ processes, recovered }, ...blocks);
+  const agent = asked.length > 0 ? undefined : await agentStatus(args, context);
+  if (agent === undefined) return done({ processes, recovered }, ...blocks);
+  return done({ processes, recovered, agent }, ...blocks, ...agentBlocks(agent));
 }
 
 function statusTable(processes: readonly ProcessStatus[]) {
