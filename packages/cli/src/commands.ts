@@ -23,6 +23,7 @@ import { releaseSign } from "./commands/release-sign.ts";
 import { releaseVerify } from "./commands/release-verify.ts";
 import { releaseWithdraw } from "./commands/release-withdraw.ts";
 import { revert } from "./commands/revert.ts";
+import { server } from "./commands/server.ts";
 import { status } from "./commands/status.ts";
 import { verify } from "./commands/verify.ts";
 
@@ -42,6 +43,7 @@ export const COMMANDS: readonly Command[] = [
   auditVerify,
   agentRun,
   agentEnroll,
+  server,
   releaseInit,
   releaseAdd,
   releaseImportDebian,
