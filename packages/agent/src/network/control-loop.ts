@@ -14,7 +14,7 @@ import { backoffMs, jittered, type Random } from "./backoff.ts";
 import { afterAnswer, type PlannedCheckIn, planCheckIn, saysSomething } from "./check-in.ts";
 import { NetworkError } from "./errors.ts";
 import type { ExecutorView } from "./executor-view.ts";
-import { type NetworkHealth, withNetworkFindings } from "./findings.ts";
+import { isClockWrong, type NetworkHealth, withNetworkFindings } from "./findings.ts";
 import type { KnownState, KnownStateFile } from "./known-state.ts";
 import { checkInGapMs, checkInListMax, factsGapMs, heldGapMs, heldTimeoutMs } from "./limits.ts";
 import type { ServerConnection } from "./server-connection.ts";
@@ -92,7 +92,7 @@ async function runCheckIns(
 ): Promise<void> {
   let failures = 0;
   const checkIn = await openCheckIns(options, signal);
-  const { view } = options;
+  const { view, connection } = options;
   // The first check-in tells what the executor says, or that it is not there.
   while (!signal.aborted && !view.isThere() && view.problem() === undefined) {
     await wake.wait(1000, signal);
@@ -100,9 +100,12 @@ async function runCheckIns(
   while (!signal.aborted) {
     let waitMs: number;
     try {
+      const wasClockWrong = isClockWrong(connection.clockOffsetSeconds());
       const { answer, isPartial } = await checkIn();
       failures = 0;
-      waitMs = isPartial ? 0 : jittered(answer.nextCheckInSeconds * 1000, options.random);
+      // What the answer told of the clock is a finding, and goes with the next one.
+      const isNews = isClockWrong(connection.clockOffsetSeconds()) !== wasClockWrong;
+      waitMs = isPartial || isNews ? 0 : jittered(answer.nextCheckInSeconds * 1000, options.random);
       // What the executor does not believe is told by its events; check-ins go on.
       if (answer.assignment) await deliver(answer.assignment).catch((e) => refused(e, options));
     } catch (error) {

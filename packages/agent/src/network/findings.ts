@@ -31,6 +31,10 @@ export function withNetworkFindings(facts: DeviceFacts, health: NetworkHealth): 
   };
 }
 
+/** So wrong that the server would not accept this device's own time. */
+export const isClockWrong = (offsetSeconds: number): boolean =>
+  Math.abs(offsetSeconds) > clockOffsetSecondsMax;
+
 function networkFindings(health: NetworkHealth): ReadinessFinding[] {
   const findings: ReadinessFinding[] = [];
   const { executorProblem, channelProblem, clockOffsetSeconds } = health;
@@ -46,7 +50,7 @@ function networkFindings(health: NetworkHealth): ReadinessFinding[] {
   if (health.isDiskFull && channel?.reason !== ReadinessReason.diskFull) {
     findings.push(diskFull("the network half's state could not be written"));
   }
-  if (Math.abs(clockOffsetSeconds) > clockOffsetSecondsMax) {
+  if (isClockWrong(clockOffsetSeconds)) {
     // Coarse, or each check-in would say something new.
     const minutes = Math.round(Math.abs(clockOffsetSeconds) / 60);
     const way = clockOffsetSeconds > 0 ? "behind" : "ahead of";

@@ -4,13 +4,15 @@
  * The file only saves work and never decides what is true: without it everything is told again.
  * One thing must hold: a serial is never used for two different states. Else an answer to a lost
  * check-in could be taken for the answer to another one. So a serial is kept before it is sent,
- * and where that is not possible (disk full) the whole file goes, and all is told from the start.
+ * and where that is not possible (disk full) the whole file goes. Whoever remembers nothing begins
+ * to count at a random number, which no life before this one has come near to.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DeviceFacts, TargetProgress } from "@suture/contract";
 import { folderStorage } from "@suture/release";
 import { isObject } from "../fields.ts";
+import type { Random } from "./backoff.ts";
 import { isDiskFull } from "./errors.ts";
 import { stateBytesMax } from "./limits.ts";
 
@@ -35,20 +37,21 @@ export interface KnownStateFile {
 
 const fileName = "known.json";
 
-export const firstState = (deviceId: string): KnownState => ({
+/** Nothing is known; serials begin anywhere below 2^47. */
+export const firstState = (deviceId: string, random: Random): KnownState => ({
   deviceId,
-  serialLast: 0,
+  serialLast: Math.floor(random() * 2 ** 47),
   eventSerial: 0,
   progress: [],
 });
 
-export function knownStateFile(folder: string): KnownStateFile {
+export function knownStateFile(folder: string, random: Random): KnownStateFile {
   const storage = folderStorage(folder);
   return {
     async read(deviceId) {
       const bytes = await storage.read(fileName);
       const state = bytes && parseKnownState(bytes);
-      return state?.deviceId === deviceId ? state : firstState(deviceId);
+      return state?.deviceId === deviceId ? state : firstState(deviceId, random);
     },
     async write(state) {
       const bytes = Buffer.from(JSON.stringify(state));

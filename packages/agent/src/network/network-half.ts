@@ -123,7 +123,7 @@ async function work(
       ...{ deviceId, connection, view, random, startWithinMs, faultPoint, log },
       controlKey: identity.controlKey,
       socket: folders.socket,
-      stateFile: knownStateFile(folders.network),
+      stateFile: knownStateFile(folders.network, random),
       bareFacts: bareFacts(options),
       health: () => ({
         executorProblem: view.problem(),
