@@ -341,6 +341,7 @@ describe("says no before anything is built", () => {
     ["import-debian redis --create @keys/online/snapshot.key.pub", "refused", "online key"],
     [`import-debian redis --create @red.key.pub ${online}`, "refused", "signs for none of redis"],
     ["import-debian redis --create @none.pub", "failed", "ENOENT"],
+    ["import-debian redis --product targets", "refused", "product"],
     ["import-debian redis --create @red.key.pub --baseline a/b", "refused", "baseline"],
   ];
   test.each(cases)("%s", async (words, exit, complaint) => {

@@ -31,8 +31,8 @@ export const releaseImportDebian: Command = {
   name: "release import-debian",
   summary: "turn a distribution's security update into hotpatches of what is installed",
   usage:
-    "PACKAGE [--repository DIR] [--product NAME] [--from VERSION] [--to VERSION]\n" +
-    "       [--baseline NAME] [--create FILE] [--key FILE]... [--publish]",
+    "PACKAGE [--repository DIR] [--product NAME] [--create FILE]...\n" +
+    "       [--from VERSION] [--to VERSION] [--baseline NAME] [--key FILE]... [--publish]",
   about:
     "Builds what differs between two versions of a Debian package, and stages the baseline (every\n" +
     "program and library of the version that runs) and one hotpatch for each of them that changes.\n" +
@@ -101,14 +101,14 @@ async function run(args: Arguments, parts: ReleaseParts, context: Context): Prom
   const signers = args.texts("create").map((path) => readPublicKey(path, parts, context));
   const files = repositoryOf(args, parts);
   const repository = await parts.readRepository(files);
-  const missing = productProblem(repository, { args, parts, product, signers });
-  if (missing !== undefined) return missing;
   const baseline = args.text("baseline");
   parts.checkImport(repository, {
     product,
     ...(signers.length > 0 && { signers: { keys: signers, threshold: 1 } }),
     ...(baseline !== undefined && { baseline }),
   });
+  const missing = productProblem(repository, { args, parts, product, signers });
+  if (missing !== undefined) return missing;
   const keys = args.texts("key").length > 0 ? await openKeys(args, parts) : [];
   checkKeys(repository, { args, parts, product, keys, signers });
   const builder = await context.builder();

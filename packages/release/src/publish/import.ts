@@ -16,6 +16,7 @@ import { CALENDAR_TARGET, type TargetMeta, targetPath } from "../metadata/metada
 import {
   baselinePattern,
   type LeftOut,
+  productPattern,
   type Severity,
   targetOf,
   type UpdateEntry,
@@ -116,8 +117,8 @@ export function nextSequence(
 /**
  * What can be known before a build, which takes long.
  *
- * Throws ReleaseError for a product that is to be made and may not be, and for a name that no
- * baseline may have.
+ * Throws ReleaseError for a product that is to be made and may not be, and for names that no
+ * product or baseline may have.
  */
 export function checkImport(
   repository: Repository,
@@ -127,6 +128,7 @@ export function checkImport(
     baseline,
   }: { readonly product: string; readonly signers?: Signers; readonly baseline?: string },
 ): void {
+  asRequest(() => matching(product, "product", productPattern));
   if (signers !== undefined) checkProduct(repository, { product, signers });
   if (baseline !== undefined) asRequest(() => matching(baseline, "baseline", baselinePattern));
 }
