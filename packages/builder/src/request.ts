@@ -43,7 +43,10 @@ export interface DebRequest extends CommonRequest {
   readonly from: string;
   /** A version or `newest` (the default); left out where the fix is given as patches. */
   readonly to?: string;
-  /** Patch files that are applied, in this order, to the source of `from`. */
+  /**
+   * Patch files that are applied, in this order, to the source of `from`; or to that of `to` or
+   * with the patches of `withoutPatches`, where there is one, so that the hotpatch has both.
+   */
   readonly patches?: readonly string[];
   /**
    * Patches of the series of `from` by name: the hotpatch is for that version as it is without

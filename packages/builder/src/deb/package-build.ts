@@ -29,7 +29,8 @@ import { type CachedSource, obtainSource } from "./source-package.ts";
 /** A request without any fix means the newest version. */
 function withFix(asked: DebRequest): DebRequest {
   const { to, ...rest } = asked;
-  if ((asked.patches ?? asked.withoutPatches ?? []).length > 0) return rest;
+  const isGiven = (asked.patches ?? []).length > 0 || (asked.withoutPatches ?? []).length > 0;
+  if (to === undefined && isGiven) return rest;
   return { ...rest, to: to ?? "newest" };
 }
 

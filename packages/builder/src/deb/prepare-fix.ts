@@ -21,7 +21,10 @@ export interface FixedSource {
   readonly notes: readonly string[];
 }
 
-/** Prepares the fixed source of a request: the newer version, or `from` with its patches. */
+/**
+ * Prepares the fixed source of a request: the newer version, or `from`; with the patches that the
+ * request names on top of it.
+ */
 export async function prepareFix(
   request: DebRequest,
   place: {
@@ -30,27 +33,32 @@ export async function prepareFix(
     readonly scratch: string;
   },
 ): Promise<FixedSource | BuildRefusal> {
-  const { from, to, scratch } = place;
-  if (to !== undefined) {
-    const names = addedPatches(await readSeries(from.tree), await readSeries(to.tree));
-    const sources = await Promise.all(
-      names.map((name) => readSource(name, join(to.tree, "debian/patches", name))),
-    );
-    const label = `${to.version.name} ${to.version.version}`;
-    return { tree: to.tree, label, sources, cves: await newCves(from, to), notes: [] };
-  }
-  const tree = join(scratch, "patched");
-  await cp(from.tree, tree, treeCopyOptions);
-  const sources: PatchSource[] = [];
+  const { from, to } = place;
+  const whole = to && (await newerVersion(from, to));
+  const { patches = [] } = request;
+  if (whole !== undefined && patches.length === 0) return whole;
+  const tree = join(place.scratch, "patched");
+  await cp(whole?.tree ?? from.tree, tree, treeCopyOptions);
+  const sources = [...(whole?.sources ?? [])];
+  const labels = whole === undefined ? [] : [whole.label];
   const notes: string[] = [];
-  for (const patch of request.patches ?? []) {
+  for (const patch of patches) {
     const applied = await applyPatch(patch, tree, request.env);
     if (isBuildRefusal(applied)) return applied;
     notes.push(...applied);
     sources.push(await readSource(basename(patch), patch));
+    labels.push(basename(patch));
   }
-  const label = sources.map(({ patch }) => patch.name).join(", ");
-  return { tree, label, sources, cves: [], notes };
+  return { tree, label: labels.join(", "), sources, cves: whole?.cves ?? [], notes };
+}
+
+async function newerVersion(from: CachedSource, to: CachedSource): Promise<FixedSource> {
+  const names = addedPatches(await readSeries(from.tree), await readSeries(to.tree));
+  const sources = await Promise.all(
+    names.map((name) => readSource(name, join(to.tree, "debian/patches", name))),
+  );
+  const label = `${to.version.name} ${to.version.version}`;
+  return { tree: to.tree, label, sources, cves: await newCves(from, to), notes: [] };
 }
 
 const readSource = async (name: string, file: string): Promise<PatchSource> => ({

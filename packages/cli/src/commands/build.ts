@@ -10,7 +10,7 @@ export const build: Command = {
   name: "build",
   summary: "make a hotpatch file from source code and a security fix",
   usage:
-    "--deb PACKAGE --from VERSION --to VERSION|--patch FILE|--without NAME\n" +
+    "--deb PACKAGE --from VERSION [--to VERSION|--without NAME] [--patch FILE]...\n" +
     "       suture build --source DIR --patch FILE --binary FILE\n" +
     "                    --compile-commands FILE|--build COMMAND",
   about:
@@ -33,7 +33,7 @@ export const build: Command = {
       type: "string",
       multiple: true,
       value: "FILE",
-      help: "the fix, as patch -p1 takes it (with --deb it may be repeated)",
+      help: "the fix, or one more, as patch -p1 takes it (with --deb it may be repeated)",
     },
     binary: { type: "string", value: "FILE", help: "the program or library that runs" },
     "debug-file": { type: "string", value: "FILE", help: "its symbols, where it has none" },
@@ -126,10 +126,14 @@ function requestOf(args: Arguments, context: Context): BuildRequest {
     const patches = args.texts("patch").map((path) => resolve(path));
     const withoutPatches = args.texts("without");
     const ways = [to, patches[0], withoutPatches[0]].filter((way) => way !== undefined);
-    if (ways.length !== 1) {
+    if (ways.length === 0 || (to !== undefined && withoutPatches.length > 0)) {
       throw new UsageError("where is the fix? give --to VERSION, --patch FILE or --without NAME");
     }
-    const fix = to !== undefined ? { to } : patches.length > 0 ? { patches } : { withoutPatches };
+    const fix = {
+      ...(to !== undefined && { to }),
+      ...(patches.length > 0 && { patches }),
+      ...(withoutPatches.length > 0 && { withoutPatches }),
+    };
     const from = args.text("from") ?? "installed";
     return {
       kind: "deb",
