@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { concerns, indexCatalog, momentOfDay, updatesFor } from "./quality-updates.ts";
 import { updateOf } from "./update-fixture.ts";
 
-const old = { file: "/usr/bin/redis-server", buildId: "aa".repeat(8), package: "redis" };
-const fresh = { file: "/usr/sbin/redis-server", buildId: "bb".repeat(8), package: "redis" };
+const old = { file: "/usr/bin/redis-server", buildId: "aa".repeat(8) };
+const fresh = { file: "/usr/sbin/redis-server", buildId: "bb".repeat(8) };
 
 const october = updateOf({ sequence: 0 });
 const first = updateOf({ sequence: 1, released: "2026-10-20" });
@@ -53,11 +53,19 @@ test("a build that two baselines share belongs to the newer one", () => {
   expect(targets(old, [october, shared, first])).toEqual(["2027-01", [], [1]]);
 });
 
-test("a hotpatch concerns its Build-ID, a baseline every build of its files", () => {
-  expect(concerns(first, [old])).toBe(true);
-  expect(concerns(first, [fresh])).toBe(false);
-  expect(concerns(january, [old])).toBe(true);
-  expect(concerns(january, [{ ...old, package: "valkey" }])).toBe(false);
+test("a hotpatch concerns its Build-ID, a baseline the builds of its files that it succeeds", () => {
+  const index = indexCatalog([october, first, january]);
+  expect(concerns(index, first, [old])).toBe(true);
+  expect(concerns(index, first, [fresh])).toBe(false);
+  expect(concerns(index, january, [old])).toBe(true);
+  expect(concerns(index, january, [fresh])).toBe(true);
+  expect(concerns(index, october, [fresh])).toBe(false);
+  expect(concerns(index, january, [{ ...old, buildId: "dd".repeat(8) }])).toBe(false);
+});
+
+test("a file of the same name in another product is another file", () => {
+  const valkey = { ...january, product: "valkey", target: "valkey/2027-01/baseline.json" };
+  expect(targets(old, [october, valkey])).toEqual(["2026-10", [], []]);
 });
 
 test("a day begins at midnight UTC", () => {

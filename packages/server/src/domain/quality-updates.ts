@@ -1,8 +1,10 @@
 /**
- * Which quality updates are for which component, looked up by Build-ID and by package.
+ * Which quality updates are for which component.
  *
  * A hotpatch is for the exact Build-ID that it names. A baseline names the Build-IDs that it
- * brings: it concerns whoever runs an older build of the same file of the same package.
+ * brings: it concerns whoever runs another build of a file of this name that the channel knows, of
+ * an older baseline of the same product. Of a build that the channel does not know nothing is said:
+ * it may be newer than all baselines, or another vendor's.
  */
 import type { CatalogComponent, QualityUpdate } from "@suture/contract";
 
@@ -10,14 +12,16 @@ import type { CatalogComponent, QualityUpdate } from "@suture/contract";
 export type CatalogUpdate = Omit<QualityUpdate, "devicesConcerned" | "devicesProtected">;
 
 /** What is asked of a component; ComponentFacts has more. */
-export type RunningComponent = Pick<CatalogComponent, "file" | "buildId" | "package">;
+export type RunningComponent = Pick<CatalogComponent, "file" | "buildId">;
 
 export interface CatalogIndex {
   readonly byTarget: ReadonlyMap<string, CatalogUpdate>;
   /** Hotpatches for a Build-ID, oldest first; withdrawn ones too. */
   readonly hotpatches: ReadonlyMap<string, readonly CatalogUpdate[]>;
-  /** Baselines with a file of a package, oldest first; withdrawn ones too. */
+  /** Baselines of a product with a file of a name, oldest first; withdrawn ones too. */
   readonly baselines: ReadonlyMap<string, readonly CatalogUpdate[]>;
+  /** The product that a Build-ID belongs to; of several, the one of the newest update. */
+  readonly products: ReadonlyMap<string, string>;
 }
 
 export const isHotpatch = ({ sequence }: CatalogUpdate): boolean => sequence > 0;
@@ -29,14 +33,16 @@ export function indexCatalog(updates: readonly CatalogUpdate[]): CatalogIndex {
   const ordered = [...updates].sort(byAge);
   const hotpatches = new Map<string, CatalogUpdate[]>();
   const baselines = new Map<string, CatalogUpdate[]>();
+  const products = new Map<string, string>();
   for (const update of ordered) {
     for (const component of update.components) {
+      products.set(component.buildId, update.product);
       if (isHotpatch(update)) append(hotpatches, component.buildId, update);
-      else append(baselines, lineageOf(component), update);
+      else append(baselines, lineageOf(update.product, component), update);
     }
   }
   const byTarget = new Map(ordered.map((update) => [update.target, update]));
-  return { byTarget, hotpatches, baselines };
+  return { byTarget, hotpatches, baselines, products };
 }
 
 /** By day, then by baseline, then by sequence: a later hotpatch of one day is the newer one. */
@@ -53,9 +59,9 @@ function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): 
   else if (list.at(-1) !== value) list.push(value);
 }
 
-/** Builds of one file of one package follow each other. The folder does not matter. */
-const lineageOf = ({ file, package: name }: RunningComponent): string =>
-  `${name ?? ""}/${file.slice(file.lastIndexOf("/") + 1)}`;
+/** Builds of one file follow each other in a product's baselines. The folder does not matter. */
+const lineageOf = (product: string, { file }: RunningComponent): string =>
+  `${product}/${file.slice(file.lastIndexOf("/") + 1)}`;
 
 export interface ComponentUpdates {
   /** The newest baseline that brought this build, if the channel has one. */
@@ -67,20 +73,18 @@ export interface ComponentUpdates {
 }
 
 /**
- * What the channel has for a component.
- *
- * A build that no baseline names but a hotpatch does is taken to be as old as its hotpatch's
- * baseline. Of a build that the channel does not know at all nothing can be said: it has no
- * updates, not even newer baselines.
+ * What the channel has for a component. A build that no baseline names but a hotpatch does is taken
+ * to be as old as its hotpatch's baseline.
  */
 export function updatesFor(index: CatalogIndex, component: RunningComponent): ComponentUpdates {
+  const product = index.products.get(component.buildId);
+  if (product === undefined) return { baseline: undefined, newerBaselines: [], hotpatches: [] };
   const hotpatches = index.hotpatches.get(component.buildId) ?? [];
-  const baselines = index.baselines.get(lineageOf(component)) ?? [];
+  const baselines = index.baselines.get(lineageOf(product, component)) ?? [];
   const brings = (update: CatalogUpdate): boolean =>
     update.components.some(({ buildId }) => buildId === component.buildId);
   const baseline = baselines.findLast(brings);
   const own = baseline?.baseline ?? hotpatches.at(-1)?.baseline;
-  if (own === undefined) return { baseline, newerBaselines: [], hotpatches };
   const place = baselines.findLastIndex((update) => update === baseline || update.baseline === own);
   const newerBaselines = baselines
     .slice(place + 1)
@@ -88,11 +92,20 @@ export function updatesFor(index: CatalogIndex, component: RunningComponent): Co
   return { baseline, newerBaselines: place < 0 ? [] : newerBaselines, hotpatches };
 }
 
-/** Whether the update is for one of the components, or was and is in place already. */
-export function concerns(update: CatalogUpdate, components: readonly RunningComponent[]): boolean {
-  const buildIds = new Set(update.components.map(({ buildId }) => buildId));
-  const lineages = new Set(isHotpatch(update) ? [] : update.components.map(lineageOf));
-  return components.some(
-    (component) => buildIds.has(component.buildId) || lineages.has(lineageOf(component)),
-  );
-}
+/**
+ * Whether the update is for one of the components, or is in place already. A baseline is for no
+ * component of a later one.
+ */
+export const concerns = (
+  index: CatalogIndex,
+  { target }: CatalogUpdate,
+  components: readonly RunningComponent[],
+): boolean =>
+  components.some((component) => {
+    const { baseline, newerBaselines, hotpatches } = updatesFor(index, component);
+    return (
+      baseline?.target === target ||
+      newerBaselines.some((update) => update.target === target) ||
+      hotpatches.some((update) => update.target === target)
+    );
+  });

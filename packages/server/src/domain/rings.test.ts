@@ -1,5 +1,6 @@
 import { RINGS_DEFAULT, type Ring } from "@suture/contract";
 import { describe, expect, test } from "vitest";
+import { indexCatalog } from "./quality-updates.ts";
 import { isRefusal } from "./refusal.ts";
 import { checkRings, groupsOfRings, placeOf } from "./rings.ts";
 import { updateOf } from "./update-fixture.ts";
@@ -56,7 +57,7 @@ describe("a device belongs to the group of its ring", () => {
   const groups = groupsOfRings(rings, []);
   if (isRefusal(groups)) throw new Error(groups.detail);
   const update = updateOf({ sequence: 1 });
-  const reach = { groups, groupIds: ["web"], update };
+  const reach = { groups, groupIds: ["web"], update, index: indexCatalog([update]) };
   const device = {
     ringId: "ring-2",
     groupIds: new Set(["web", "eu"]),

@@ -7,8 +7,12 @@
  * 10/3/2 days.
  */
 import { type Ring, type RingDraft, RingKind } from "@suture/contract";
-import type { CatalogUpdate, RunningComponent } from "./quality-updates.ts";
-import { concerns } from "./quality-updates.ts";
+import {
+  type CatalogIndex,
+  type CatalogUpdate,
+  concerns,
+  type RunningComponent,
+} from "./quality-updates.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import type { RolloutGroupPlan } from "./rollout-state.ts";
 
@@ -73,12 +77,13 @@ export interface RolloutReach {
   /** Only devices of these groups; all, where there are none. */
   readonly groupIds: readonly string[];
   readonly update: CatalogUpdate;
+  readonly index: CatalogIndex;
 }
 
 /** The place of the rollout's group that the device belongs to, or why it belongs to none. */
 export function placeOf(
   device: RingMember,
-  { groups, groupIds, update }: RolloutReach,
+  { groups, groupIds, update, index }: RolloutReach,
 ): { readonly group: number } | { readonly outside: string } {
   if (device.ringId === undefined) return { outside: "The device is in no ring." };
   const group = groups.findIndex(({ ringId }) => ringId === device.ringId);
@@ -86,7 +91,7 @@ export function placeOf(
   if (groupIds.length > 0 && !groupIds.some((id) => device.groupIds.has(id))) {
     return { outside: "The device is in none of the rollout's groups." };
   }
-  if (!concerns(update, device.components)) {
+  if (!concerns(index, update, device.components)) {
     return { outside: "Nothing that runs on the device needs the update." };
   }
   return { group };
