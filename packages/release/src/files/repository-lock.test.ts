@@ -70,6 +70,7 @@ describe("a lock", () => {
     ["of a process that is gone is stale", { pid: 4_194_999 }, "taken"],
     ["from before the machine started again is stale", { boot: "another" }, "taken"],
     ["of another machine holds", { boot: "another", host: "elsewhere" }, "repository-busy"],
+    ["of a place of which nothing is known holds", { boot: "" }, "repository-busy"],
     ["of another container holds", { pidNamespace: "pid:[1]", pid: 4_194_999 }, "repository-busy"],
     [
       "that says nothing sensible holds",

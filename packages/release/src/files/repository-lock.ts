@@ -157,9 +157,11 @@ async function describeSelf(task: string): Promise<Holder> {
   };
 }
 
+/** Without /proc nothing is known of a place, and no lock that was made there is ever stale. */
 async function describePlace(): Promise<Pick<Holder, "host" | "boot" | "pidNamespace">> {
   const boot = (await readText("/proc/sys/kernel/random/boot_id"))?.trim() ?? "";
-  return { host: hostname(), boot, pidNamespace: await readlink("/proc/self/ns/pid") };
+  const pidNamespace = boot === "" ? "" : await readlink("/proc/self/ns/pid");
+  return { host: hostname(), boot, pidNamespace };
 }
 
 /** When a process began (field 22 of proc_pid_stat(5)); `undefined` where there is none. */
