@@ -63,17 +63,15 @@ export async function withRepositoryLock<Result>(
   const path = join(folder, "lock");
   const own = await describeSelf(task);
   const draft = `${path}.${own.token}.new`;
-  await writeFile(draft, `${JSON.stringify(own)}\n`, { flag: "wx", mode: 0o644 }).catch(
-    (error: unknown) => {
-      if (!hasCode(error, "ENOENT")) throw error;
-      throw new ReleaseError("repository-missing", folder, "no such folder", { cause: error });
-    },
-  );
   try {
+    await writeFile(draft, `${JSON.stringify(own)}\n`, { flag: "wx", mode: 0o644 });
     const holder = await take(path, draft);
     if (holder !== undefined) throw busy(path, holder);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+    throw new ReleaseError("repository-missing", folder, "no such folder", { cause: error });
   } finally {
-    await unlink(draft);
+    await removeIfThere(draft);
   }
   try {
     return await act();
