@@ -45,6 +45,10 @@ export function createQueries(): QueryClient {
   return queries;
 }
 
+/** What one account saw is not shown to the next. */
+export const forgetAnswers = (queries: QueryClient): void =>
+  queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "me" });
+
 export const CallContext = createContext<Call | undefined>(undefined);
 
 /** The client of the API. */

@@ -4,28 +4,67 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  redirect,
 } from "@tanstack/react-router";
 import { NotFoundPage } from "./pages/not-found.tsx";
-import { parseDeviceSearch } from "./paths.ts";
+import { parseDeviceSearch, parseNewRolloutSearch, paths } from "./paths.ts";
 import { Shell } from "./shell/shell.tsx";
+
+const lazy = lazyRouteComponent;
+
+const overview = lazy(() => import("./pages/overview.tsx"), "OverviewPage");
+const devices = lazy(() => import("./pages/devices.tsx"), "DevicesPage");
+const device = lazy(() => import("./pages/device.tsx"), "DevicePage");
+const groups = lazy(() => import("./pages/groups.tsx"), "GroupsPage");
+const catalog = lazy(() => import("./pages/catalog.tsx"), "CatalogPage");
+const policies = lazy(() => import("./pages/policies.tsx"), "PoliciesPage");
+const rings = lazy(() => import("./pages/rings.tsx"), "RingsPage");
+const rollouts = lazy(() => import("./pages/rollouts.tsx"), "RolloutsPage");
+const newRollout = lazy(() => import("./pages/rollout-new.tsx"), "NewRolloutPage");
+const rollout = lazy(() => import("./pages/rollout.tsx"), "RolloutPage");
+const approvals = lazy(() => import("./pages/approvals.tsx"), "ApprovalsPage");
+const compliance = lazy(() => import("./pages/compliance.tsx"), "CompliancePage");
+const alerts = lazy(() => import("./pages/alerts.tsx"), "AlertsPage");
+const audit = lazy(() => import("./pages/audit.tsx"), "AuditPage");
+const settings = lazy(() => import("./pages/settings.tsx"), "SettingsPage");
 
 /** The router, with everything that has an address of its own. */
 export function createConsoleRouter() {
   const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage });
-  const at = <Path extends string>(path: Path, component: ReturnType<typeof lazyRouteComponent>) =>
-    createRoute({ getParentRoute: () => root, path, component });
-
+  const under = { getParentRoute: () => root };
   const routeTree = root.addChildren([
-    at(
-      "/",
-      lazyRouteComponent(() => import("./pages/overview.tsx"), "OverviewPage"),
-    ),
+    createRoute({ ...under, path: "/", component: overview }),
     createRoute({
-      getParentRoute: () => root,
+      ...under,
       path: "/devices",
       validateSearch: parseDeviceSearch,
-      component: lazyRouteComponent(() => import("./pages/devices.tsx"), "DevicesPage"),
+      component: devices,
     }),
+    createRoute({ ...under, path: "/devices/$id", component: device }),
+    createRoute({ ...under, path: "/groups", component: groups }),
+    createRoute({ ...under, path: "/catalog", component: catalog }),
+    createRoute({ ...under, path: "/policies", component: policies }),
+    createRoute({ ...under, path: "/rings", component: rings }),
+    createRoute({ ...under, path: "/rollouts", component: rollouts }),
+    createRoute({
+      ...under,
+      path: "/rollouts/new",
+      validateSearch: parseNewRolloutSearch,
+      component: newRollout,
+    }),
+    createRoute({ ...under, path: "/rollouts/$id", component: rollout }),
+    createRoute({ ...under, path: "/approvals", component: approvals }),
+    createRoute({ ...under, path: "/compliance", component: compliance }),
+    createRoute({ ...under, path: "/alerts", component: alerts }),
+    createRoute({ ...under, path: "/audit", component: audit }),
+    createRoute({
+      ...under,
+      path: "/settings",
+      beforeLoad: () => {
+        throw redirect(paths.settings());
+      },
+    }),
+    createRoute({ ...under, path: "/settings/$section", component: settings }),
   ]);
   return createRouter({
     routeTree,

@@ -75,7 +75,7 @@ export function DevicesPage() {
   });
   return (
     <Page title="Devices" lead="Every enrolled machine, how it stands, and why.">
-      <Section title="Devices">
+      <Section title="Devices" isPlain>
         <DeviceFilters search={search} change={change} />
         <Loaded query={query}>
           {({ items, next, total }) => (

@@ -1,5 +1,5 @@
 /** The fleet on one page. */
-import { ComplianceState, type Overview, Permission } from "@suture/contract";
+import { type Overview, Permission } from "@suture/contract";
 import { IconPlayerPause } from "@tabler/icons-react";
 import { useState } from "react";
 import { useChange, useRoute } from "../api.ts";
@@ -13,24 +13,11 @@ import { count, counted, hours, monthName, share } from "../ui/numbers.ts";
 import { Page, Section } from "../ui/page.tsx";
 import { PageLink } from "../ui/page-link.tsx";
 import { PermittedButton } from "../ui/permitted.tsx";
-import { ShareBar, StateBar, type StatePart } from "../ui/state-bar.tsx";
-import { COMPLIANCE_TONE, RolloutMark } from "../ui/state-mark.tsx";
-import { COMPLIANCE } from "../ui/words.ts";
+import { ShareBar, StateBar } from "../ui/state-bar.tsx";
+import { RolloutMark } from "../ui/state-mark.tsx";
 import { AlertList } from "./alert-list.tsx";
+import { complianceParts, upToDate } from "./compliance-parts.ts";
 import { NoDevices } from "./no-devices.tsx";
-
-export const upToDate = ({ counts }: Pick<Overview, "counts">): number =>
-  counts["up-to-date-hotpatched"] + counts["up-to-date-restarted"];
-
-/** The compliance states as parts of a bar, each linked to its devices. */
-export const complianceParts = (counts: Overview["counts"]): StatePart[] =>
-  Object.values(ComplianceState).map((state) => ({
-    key: state,
-    name: COMPLIANCE[state],
-    tone: COMPLIANCE_TONE[state],
-    value: counts[state],
-    place: paths.devices({ compliance: state }),
-  }));
 
 export function OverviewPage() {
   const overview = useRoute("overview");

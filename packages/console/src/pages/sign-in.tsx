@@ -3,7 +3,7 @@ import { Button, PasswordInput, TextInput, Title } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
-import { useCall } from "../api.ts";
+import { forgetAnswers, useCall } from "../api.ts";
 import { ErrorNote } from "../ui/error-note.tsx";
 
 export function SignInPage() {
@@ -21,8 +21,7 @@ export function SignInPage() {
     setError(undefined);
     try {
       const me = await call("signIn", { body: { login: login.trim(), password } });
-      // What another account saw is not shown to this one.
-      queries.clear();
+      forgetAnswers(queries);
       queries.setQueryData(["me", {}], me);
     } catch (thrown) {
       setError(thrown instanceof Error ? thrown : new Error(String(thrown)));

@@ -15,7 +15,7 @@ import { IconKeyboard, IconLogout, IconMoon, IconSun, IconUser } from "@tabler/i
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
-import { useCall, useMe, useRoute } from "../api.ts";
+import { forgetAnswers, useCall, useMe, useRoute } from "../api.ts";
 import { paths } from "../paths.ts";
 import { StateMark } from "../ui/state-mark.tsx";
 import { wordsOf } from "../ui/words.ts";
@@ -117,8 +117,8 @@ function AccountMenu() {
   const queries = useQueryClient();
   const signOut = async () => {
     await call("signOut");
-    queries.clear();
-    await queries.invalidateQueries({ queryKey: ["me"] });
+    forgetAnswers(queries);
+    await queries.resetQueries({ queryKey: ["me"] });
   };
   return (
     <Menu position="bottom-end" withinPortal width={240}>

@@ -30,18 +30,22 @@ interface SectionProps {
   readonly title: string;
   readonly note?: ReactNode;
   readonly actions?: ReactNode;
+  /** Without a heading that is seen: the page's title says it already. */
+  readonly isPlain?: boolean;
   readonly children: ReactNode;
 }
 
 /** A part of a page with a heading of its own. */
-export function Section({ title, note, actions, children }: SectionProps) {
+export function Section({ title, note, actions, isPlain = false, children }: SectionProps) {
   return (
     <section className="section" aria-label={title}>
-      <header className="section-head">
-        <Title order={2}>{title}</Title>
-        {note !== undefined && <span className="quiet">{note}</span>}
-        {actions !== undefined && <div className="page-actions">{actions}</div>}
-      </header>
+      {!isPlain && (
+        <header className="section-head">
+          <Title order={2}>{title}</Title>
+          {note !== undefined && <span className="quiet">{note}</span>}
+          {actions !== undefined && <div className="page-actions">{actions}</div>}
+        </header>
+      )}
       {children}
     </section>
   );

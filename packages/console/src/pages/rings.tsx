@@ -1,0 +1,235 @@
+/** Deployment rings in their order. */
+import { Select, TextInput } from "@mantine/core";
+import { Permission, type Ring, RingDraft, RingKind } from "@suture/contract";
+import { useState } from "react";
+import { useChange, useRoute } from "../api.ts";
+import { paths } from "../paths.ts";
+import { Confirm } from "../ui/confirm.tsx";
+import { type Column, DataTable } from "../ui/data-table.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { fieldProblem } from "../ui/field-problem.ts";
+import { NumberField } from "../ui/fields.tsx";
+import { FormDialog } from "../ui/form-dialog.tsx";
+import { Loaded } from "../ui/loaded.tsx";
+import { count, counted } from "../ui/numbers.ts";
+import { Page, Section } from "../ui/page.tsx";
+import { PageLink } from "../ui/page-link.tsx";
+import { PermittedButton } from "../ui/permitted.tsx";
+import { wordsOf } from "../ui/words.ts";
+
+type Dialog =
+  | { readonly kind: "edit"; readonly ring: Ring | undefined }
+  | { readonly kind: "remove"; readonly ring: Ring };
+
+export function RingsPage() {
+  const query = useRoute("rings");
+  const [dialog, setDialog] = useState<Dialog>();
+  const close = () => setDialog(undefined);
+  return (
+    <Page
+      title="Rings"
+      lead="A rollout reaches one deployment ring after the other. Deferral counts from the publication, the deadline from the end of the deferral, the grace period from the deadline."
+      actions={
+        <PermittedButton
+          permission={Permission.editPolicies}
+          onClick={() => setDialog({ kind: "edit", ring: undefined })}
+        >
+          New ring
+        </PermittedButton>
+      }
+    >
+      <Section title="Deployment rings" isPlain>
+        <Loaded query={query}>
+          {(rings) => (
+            <DataTable
+              label="Deployment rings"
+              rows={rings}
+              rowId={({ id }) => id}
+              columns={columnsOf(setDialog)}
+              empty={<Empty title="There is no ring.">Make one: rollouts need it.</Empty>}
+            />
+          )}
+        </Loaded>
+      </Section>
+      {dialog?.kind === "edit" && (
+        <RingEdit ring={dialog.ring} order={query.data?.length ?? 0} onClose={close} />
+      )}
+      {dialog?.kind === "remove" && <RemoveRing ring={dialog.ring} onClose={close} />}
+    </Page>
+  );
+}
+
+const days = (value: number): string => counted(value, "day");
+
+const columnsOf = (open: (dialog: Dialog) => void): Column<Ring>[] => [
+  { id: "order", header: "Order", isNumber: true, cell: ({ order }) => count(order) },
+  { id: "name", header: "Ring", isWide: true, cell: ({ name }) => <strong>{name}</strong> },
+  { id: "kind", header: "Kind", cell: ({ kind }) => wordsOf(kind) },
+  {
+    id: "deferral",
+    header: "Deferral",
+    isNumber: true,
+    cell: ({ deferralDays }) => days(deferralDays),
+  },
+  {
+    id: "deadline",
+    header: "Deadline",
+    isNumber: true,
+    cell: ({ deadlineDays }) => days(deadlineDays),
+  },
+  { id: "grace", header: "Grace period", isNumber: true, cell: ({ graceDays }) => days(graceDays) },
+  {
+    id: "devices",
+    header: "Devices",
+    isNumber: true,
+    cell: ({ id, devices }) => (
+      <PageLink {...paths.devices({ ringId: id })}>{count(devices)}</PageLink>
+    ),
+  },
+  {
+    id: "actions",
+    header: "Change",
+    cell: (ring) => (
+      <span className="actions">
+        <PermittedButton
+          permission={Permission.editPolicies}
+          variant="default"
+          size="compact-sm"
+          onClick={() => open({ kind: "edit", ring })}
+        >
+          Edit
+        </PermittedButton>
+        <PermittedButton
+          permission={Permission.editPolicies}
+          why={
+            ring.devices > 0
+              ? `It has ${counted(ring.devices, "device")}. Move them first.`
+              : undefined
+          }
+          variant="default"
+          size="compact-sm"
+          onClick={() => open({ kind: "remove", ring })}
+        >
+          Remove
+        </PermittedButton>
+      </span>
+    ),
+  },
+];
+
+function RemoveRing({ ring, onClose }: { readonly ring: Ring; readonly onClose: () => void }) {
+  const remove = useChange("removeRing");
+  return (
+    <Confirm
+      title={`Remove ${ring.name}`}
+      effect={`Removes the ring; ${counted(ring.devices, "device")} are in it.`}
+      verb="Remove the ring"
+      danger
+      act={() => remove.mutateAsync({ params: { id: ring.id } })}
+      onClose={onClose}
+    />
+  );
+}
+
+interface RingEditProps {
+  readonly ring: Ring | undefined;
+  /** Of a new one. */
+  readonly order: number;
+  readonly onClose: () => void;
+}
+
+function RingEdit({ ring, order, onClose }: RingEditProps) {
+  const create = useChange("createRing");
+  const change = useChange("changeRing");
+  const initial: RingDraft = ring
+    ? draftOf(ring)
+    : { name: "", kind: RingKind.ring, order, deferralDays: 0, deadlineDays: 2, graceDays: 2 };
+  return (
+    <FormDialog
+      title={ring === undefined ? "New ring" : `Edit ${ring.name}`}
+      initial={initial}
+      check={checkRing}
+      verb="Save"
+      submit={(body) =>
+        ring === undefined
+          ? create.mutateAsync({ body })
+          : change.mutateAsync({ params: { id: ring.id }, body })
+      }
+      onClose={onClose}
+    >
+      {({ value, set, problems }) => (
+        <>
+          <TextInput
+            label="Name"
+            data-autofocus
+            value={value.name}
+            onChange={(event) => set("name", event.currentTarget.value)}
+            error={problems.name}
+          />
+          <div className="form-row">
+            <Select
+              label="Kind"
+              allowDeselect={false}
+              data={Object.values(RingKind).map((kind) => ({ value: kind, label: wordsOf(kind) }))}
+              value={value.kind}
+              onChange={(kind) =>
+                set("kind", Object.values(RingKind).find((one) => one === kind) ?? value.kind)
+              }
+            />
+            <NumberField
+              label="Order"
+              description="Lower ones go first"
+              isWhole
+              value={value.order}
+              onChange={(changed) => set("order", changed)}
+              error={problems.order}
+            />
+          </div>
+          <div className="form-row">
+            {DAY_FIELDS.map(([field, label, description]) => (
+              <NumberField
+                key={field}
+                label={label}
+                description={description}
+                suffix=" days"
+                value={value[field]}
+                onChange={(changed) => set(field, changed)}
+                error={problems[field]}
+              />
+            ))}
+          </div>
+        </>
+      )}
+    </FormDialog>
+  );
+}
+
+const DAY_FIELDS = [
+  ["deferralDays", "Deferral", "After publication"],
+  ["deadlineDays", "Deadline", "After the deferral: windows are no longer waited for"],
+  ["graceDays", "Grace period", "After the deadline: a restart that is needed is made"],
+] as const;
+
+const draftOf = ({
+  name,
+  kind,
+  order,
+  deferralDays,
+  deadlineDays,
+  graceDays,
+}: Ring): RingDraft => ({
+  name,
+  kind,
+  order,
+  deferralDays,
+  deadlineDays,
+  graceDays,
+});
+
+const checkRing = (ring: RingDraft) => ({
+  name: fieldProblem(RingDraft.properties.name, ring.name),
+  order: fieldProblem(RingDraft.properties.order, ring.order),
+  deferralDays: fieldProblem(RingDraft.properties.deferralDays, ring.deferralDays),
+  deadlineDays: fieldProblem(RingDraft.properties.deadlineDays, ring.deadlineDays),
+  graceDays: fieldProblem(RingDraft.properties.graceDays, ring.graceDays),
+});
