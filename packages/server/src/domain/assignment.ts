@@ -32,7 +32,7 @@ import {
 } from "@suture/contract";
 import { type CatalogUpdate, isHotpatch } from "./quality-updates.ts";
 import { HAS_IT } from "./rollout-facts.ts";
-import type { Rollout } from "./rollout-state.ts";
+import { deadlineOfGroup, type Rollout } from "./rollout-state.ts";
 
 /** The part of an assignment that is decided here; serial, moments and signature come on top. */
 export type Wanted = Pick<Assignment, "paused" | "apply" | "revert" | "policy">;
@@ -167,12 +167,13 @@ const MAY_HOTPATCH: ReadonlySet<DeviceUpdateState> = new Set([
   DeviceUpdateState.offered,
 ]);
 
-function deadlineOf({ rollout, group, state, update }: Offer, policy: PolicySettings) {
-  const { beganAt = 0, deadlineDays = 0, graceDays = 0 } = rollout.groups[group] ?? {};
-  if (policy.windows.length === 0) return undefined;
+function deadlineOf(offer: Offer, policy: PolicySettings): number | undefined {
+  const { rollout, state, update } = offer;
+  const group = rollout.groups[offer.group];
+  if (group === undefined || policy.windows.length === 0) return undefined;
+  const deadline = deadlineOfGroup(group, rollout.expedite !== undefined);
   const isHotpatchToCome =
     isHotpatch(update) && policy.hotpatchInWindowOnly && MAY_HOTPATCH.has(state);
-  const days =
-    (rollout.expedite === undefined ? deadlineDays : 0) + (isHotpatchToCome ? 0 : graceDays);
-  return beganAt + days * DAY;
+  if (deadline === undefined || isHotpatchToCome) return deadline;
+  return deadline + group.graceDays * DAY;
 }

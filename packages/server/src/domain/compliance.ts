@@ -142,6 +142,8 @@ function updatesOf(judged: readonly Judged[]): DeviceCompliance["updates"] {
 function judge(facts: ComponentFacts, situation: DeviceSituation, index: CatalogIndex): Judged {
   const updates = updatesFor(index, facts);
   const { baseline, newerBaselines, hotpatches } = updates;
+  // Of the hundreds of files that run on a device, few are in the channel.
+  if (baseline === undefined && hotpatches.length === 0) return unknownToChannel(facts);
   const appliedAt = placeOfApplied(facts, hotpatches);
   const cves = cvesOf(updates, hotpatches[appliedAt], index);
   const lacking = lackingOf(updates, appliedAt, { situation, hasOpenCves: cves.open.length > 0 });
@@ -155,7 +157,7 @@ function judge(facts: ComponentFacts, situation: DeviceSituation, index: Catalog
       : stateOfLacking(facts, lacking, situation);
   return {
     component: { ...facts, ...state, openCves: cves.open, fixedCves: cves.fixed },
-    isKnown: baseline !== undefined || hotpatches.length > 0,
+    isKnown: true,
     updates: [
       ...hotpatches.map(({ target }, at) => ({ target, protected: at <= appliedAt })),
       ...(baseline === undefined ? [] : [{ target: baseline.target, protected: true }]),
@@ -163,6 +165,12 @@ function judge(facts: ComponentFacts, situation: DeviceSituation, index: Catalog
     ],
   };
 }
+
+const unknownToChannel = (facts: ComponentFacts): Judged => ({
+  component: { ...facts, compliance: C.restarted, openCves: [], fixedCves: [] },
+  isKnown: false,
+  updates: [],
+});
 
 /** Only what is in all processes counts. */
 const placeOfApplied = (facts: ComponentFacts, hotpatches: readonly CatalogUpdate[]): number =>

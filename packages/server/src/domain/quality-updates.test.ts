@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { concerns, indexCatalog, momentOfDay, updatesFor } from "./quality-updates.ts";
+import {
+  concerns,
+  indexCatalog,
+  isSuperseded,
+  momentOfDay,
+  updatesFor,
+} from "./quality-updates.ts";
 import { updateOf } from "./update-fixture.ts";
 
 const old = { file: "/usr/bin/redis-server", buildId: "aa".repeat(8) };
@@ -66,6 +72,21 @@ test("a hotpatch concerns its Build-ID, a baseline the builds of its files that 
 test("a file of the same name in another product is another file", () => {
   const valkey = { ...january, product: "valkey", target: "valkey/2027-01/baseline.json" };
   expect(targets(old, [october, valkey])).toEqual(["2026-10", [], []]);
+});
+
+test("a hotpatch is superseded where all of its components have a newer one", () => {
+  const index = indexCatalog([october, first, second]);
+  const check = (...sequences: (number | undefined)[]) =>
+    isSuperseded(
+      index,
+      first,
+      sequences.map((sequence) => ({ ...old, ...(sequence && { hotpatchSequence: sequence }) })),
+    );
+  expect(check(2)).toBe(true);
+  expect(check(2, undefined)).toBe(false);
+  expect(check(1)).toBe(false);
+  expect(check()).toBe(false);
+  expect(isSuperseded(index, october, [{ ...old, hotpatchSequence: 2 }])).toBe(false);
 });
 
 test("a day begins at midnight UTC", () => {

@@ -12,7 +12,10 @@ import type { CatalogComponent, QualityUpdate } from "@suture/contract";
 export type CatalogUpdate = Omit<QualityUpdate, "devicesConcerned" | "devicesProtected">;
 
 /** What is asked of a component; ComponentFacts has more. */
-export type RunningComponent = Pick<CatalogComponent, "file" | "buildId">;
+export interface RunningComponent extends Pick<CatalogComponent, "file" | "buildId"> {
+  /** Of the hotpatch in all of its processes. */
+  readonly hotpatchSequence?: number;
+}
 
 export interface CatalogIndex {
   readonly byTarget: ReadonlyMap<string, CatalogUpdate>;
@@ -109,3 +112,20 @@ export const concerns = (
       hotpatches.some((update) => update.target === target)
     );
   });
+
+/** Whether every component that the hotpatch is for has a newer hotpatch already. */
+export function isSuperseded(
+  { hotpatches }: CatalogIndex,
+  update: CatalogUpdate,
+  components: readonly RunningComponent[],
+): boolean {
+  const own = components.filter(({ buildId }) =>
+    update.components.some((component) => component.buildId === buildId),
+  );
+  const hasNewer = ({ buildId, hotpatchSequence }: RunningComponent): boolean => {
+    const list = hotpatches.get(buildId) ?? [];
+    const applied = list.findLastIndex(({ sequence }) => sequence === hotpatchSequence);
+    return applied > list.findIndex(({ target }) => target === update.target);
+  };
+  return isHotpatch(update) && own.length > 0 && own.every(hasNewer);
+}

@@ -80,5 +80,10 @@ describe("a device belongs to the group of its ring", () => {
     expect(placeOf({ ...device, components: [] }, reach)).toEqual({
       outside: "Nothing that runs on the device needs the update.",
     });
+    const newer = { ...reach, index: indexCatalog([update, updateOf({ sequence: 2 })]) };
+    const components = device.components.map((each) => ({ ...each, hotpatchSequence: 2 }));
+    expect(placeOf({ ...device, components }, newer)).toEqual({
+      outside: "The device has a newer hotpatch.",
+    });
   });
 });

@@ -11,6 +11,7 @@ import {
   type CatalogIndex,
   type CatalogUpdate,
   concerns,
+  isSuperseded,
   type RunningComponent,
 } from "./quality-updates.ts";
 import { type Refusal, refuse } from "./refusal.ts";
@@ -93,6 +94,9 @@ export function placeOf(
   }
   if (!concerns(index, update, device.components)) {
     return { outside: "Nothing that runs on the device needs the update." };
+  }
+  if (isSuperseded(index, update, device.components)) {
+    return { outside: "The device has a newer hotpatch." };
   }
   return { group };
 }

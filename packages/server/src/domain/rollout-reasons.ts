@@ -100,3 +100,10 @@ export function progressText(facts: GroupFacts, needed: number): string {
   const others = rest.length > 0 ? ` (${rest.join(", ")})` : "";
   return `${who}, ${needed} ${needed === 1 ? "is" : "are"} needed${others}.`;
 }
+
+/** Waits that end by a person's action only, however long one waits. */
+const BLOCKING: readonly WaitCode[] = ["devices-erred", "devices-silent", "soak-fallen"];
+
+/** The first of the reasons that calls for a person; approvals are asked for elsewhere. */
+export const blockingReason = (reasons: readonly WaitReason[]): WaitReason | undefined =>
+  reasons.find(({ code }) => BLOCKING.includes(code));

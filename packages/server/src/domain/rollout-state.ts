@@ -139,3 +139,11 @@ export function stateOfGroup(group: RolloutGroup): RolloutGroupState {
 /** The group that would begin next, or -1. */
 export const nextGroupOf = (rollout: Rollout): number =>
   rollout.groups.findIndex((group) => !hasBegun(group));
+
+const DAY = 86_400_000;
+
+/** When devices of the group no longer wait for their windows; an expedited rollout's at once. */
+export const deadlineOfGroup = (group: RolloutGroup, expedited: boolean): number | undefined =>
+  group.beganAt === undefined
+    ? undefined
+    : group.beganAt + (expedited ? 0 : group.deadlineDays) * DAY;

@@ -4,6 +4,7 @@ import { isRefusal } from "./refusal.ts";
 import { nextDecisionAt } from "./rollout.ts";
 import { choicesOf } from "./rollout-choices.ts";
 import { DAY, draftOf, HOUR, RELEASED, rowsOf, World } from "./rollout-fixture.ts";
+import { blockingReason } from "./rollout-reasons.ts";
 import type { NewRollout } from "./rollout-state.ts";
 import { act } from "./rollout-transitions.ts";
 
@@ -228,6 +229,7 @@ describe("silent devices", () => {
     expect(world.decide().reasons[0]).toMatchObject({ until: RELEASED + DAY });
     world.now += DAY;
     expect(waits(world)).toEqual(["0 devices-silent"]);
+    expect(blockingReason(world.decide().reasons)?.group).toBe(0);
     world.change(["device-0-1"], { state: S.applied, at: world.now });
     expect(kinds(world)).toEqual(["begin-soak"]);
   });
