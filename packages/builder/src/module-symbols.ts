@@ -37,8 +37,8 @@ export interface ModuleSymbols {
    * strip takes the names of the source files first: without these, names may be missing.
    */
   readonly complete: boolean;
-  /** The base names of the source files that the module was linked from. */
-  readonly files: ReadonlySet<string>;
+  /** The base names of the source files that the module was linked from, and how many have each. */
+  readonly files: ReadonlyMap<string, number>;
   /** Defined symbols that are global, or were before the linker hid them, by plain name. */
   readonly globals: ReadonlyMap<string, ElfSymbol>;
   readonly locals: ReadonlyMap<string, readonly LocalSymbol[]>;
@@ -63,13 +63,13 @@ export interface LocalSymbol {
 export function readModuleSymbols(image: ElfFile, named: ElfFile): ModuleSymbols {
   const globals = new Map<string, ElfSymbol>();
   const locals = new Map<string, LocalSymbol[]>();
-  const files = new Set<string>();
+  const files = new Map<string, number>();
   let file = "";
   let group = 0;
   for (const symbol of symbolTable(named)) {
     if (symbol.type === STT.STT_FILE) {
       file = symbol.name;
-      files.add(file);
+      files.set(file, (files.get(file) ?? 0) + 1);
       group += 1;
       continue;
     }

@@ -1,3 +1,5 @@
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isBuildRefusal } from "./refusals.ts";
 import { createTree, missingTools, type TreeFixture } from "./tree-fixture.ts";
@@ -6,9 +8,20 @@ const missing = missingTools(["gcc", "make", "patch"]);
 
 /** Two programs with a unit each that has names and code of the other's, as libssh has libraries. */
 const unit = (key: string): string => `
-__attribute__((noinline)) int digest_length(int kind) { return kind == 1 ? 20 : 32; }
+#ifdef OTHER
+#define LENGTH(kind) ((kind) * (kind) + 5)
+#define KEY(kind) (key(kind) * 11)
+#else
+#define LENGTH(kind) ((kind) == 1 ? 20 : 32)
+#define KEY(kind) key(kind)
+#endif
+__attribute__((noinline)) int digest_length(int kind) { return LENGTH(kind); }
 ${key}
-int answer(int kind) { return digest_length(kind) + key(kind); }
+#ifdef WIDE
+long spare(long kind) { return kind * kind + key((int)kind); }
+int digest_lengths(long kind) { return digest_length((int)kind) * 3; }
+#endif
+int answer(int kind) { return digest_length(kind) + KEY(kind); }
 `;
 const sources = {
   "main.c": `#include <stdio.h>
@@ -44,6 +57,16 @@ describe.skipIf(missing.length > 0 && process.env.CI === undefined)(
         binary: `${tree.source}/other`,
       });
       expect(isBuildRefusal(other)).toBe(false);
+    });
+
+    test("is not looked for where the same source is compiled for another program", async () => {
+      // As packages do that build in several folders: the second one is a link to the first.
+      symlinkSync(".", join(tree.source, "copy"));
+      tree.writePatch({ "one.c": (text) => text.replace("return kind;", "return kind + 4;") });
+      const elsewhere = "gcc -O2 -g -DOTHER -c copy/one.c -o other.o";
+      const buildCommand = ["sh", "-c", `${elsewhere} && make -B server`];
+      const result = await tree.build({ buildCommand });
+      expect(isBuildRefusal(result) ? result : result.hotpatches.length).toBe(1);
     });
   },
 );

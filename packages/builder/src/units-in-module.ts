@@ -50,11 +50,11 @@ export function unitsInModule(units: readonly CompiledUnit[], module: Module): U
   const without = all.filter(({ unit }) => !found.has(sourceOf(unit.name)));
   const data = without.filter((unit) => isDataInModule(unit, module));
   const others = without.filter((unit) => !data.includes(unit));
+  const chosen = chooseByPlace(all, module);
   const items = others.flatMap((unit) =>
-    module.symbols.complete ? strangerItems(unit, module) : doubtfulItems(unit),
+    module.symbols.complete ? strangerItems(unit, { chosen, module }) : doubtfulItems(unit),
   );
   const refused = items.length > 0 ? [refuseSource(items)] : [];
-  const chosen = chooseByPlace(all, module);
   const isKept = (unit: ModuleUnit): boolean => chosen.has(unit) || data.includes(unit);
   const kept = all.filter(isKept).map((unit, _, list) => nameAlone(unit, list));
   const left = others.map(({ unit }) => sourceOf(unit.name));
@@ -77,10 +77,18 @@ function isDataInModule({ unit, placed }: ModuleUnit, { symbols }: Module): bool
   });
 }
 
-/** What differs in a unit whose source's name the module has. */
-function strangerItems(unit: ModuleUnit, module: Module): readonly RefusalItem[] {
-  const isNamed = module.symbols.files.has(basename(unit.unit.command.file));
-  return isNamed ? mismatchItems(unit) : [];
+/**
+ * What differs in a unit whose source's name the module has, unless all that have the name are
+ * found: then it is the same source for another program, compiled with other flags (curl, three
+ * times).
+ */
+function strangerItems(
+  unit: ModuleUnit,
+  { chosen, module }: { readonly chosen: ReadonlySet<ModuleUnit>; readonly module: Module },
+): readonly RefusalItem[] {
+  const name = basename(unit.unit.command.file);
+  const found = [...chosen].filter((other) => basename(other.unit.command.file) === name);
+  return found.length < (module.symbols.files.get(name) ?? 0) ? mismatchItems(unit) : [];
 }
 
 /** The changed functions of a unit that the module has code for, or names. */
