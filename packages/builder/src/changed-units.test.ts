@@ -78,6 +78,8 @@ test("units that include a changed header are chosen, through links and folders 
     command(join(root, "build"), "../uses.c", ["-I../compat"]),
     command(root, "other.c"),
     command(root, join(root, "whole.c")),
+    // For the static library, with the options of the shared one: the same code.
+    { ...command(root, "uses.c", ["-I", "include"]), output: "static.o" },
   ];
   const units = await readAllDependencies(commands, { recordedRoot: root, root, env });
   const select = (...paths: string[]) =>

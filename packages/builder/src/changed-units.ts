@@ -20,14 +20,21 @@ export interface ChangedUnit {
   readonly changedFiles: readonly string[];
 }
 
-/** The units that include or are one of the changed files, in the order of their names. */
+/**
+ * The units that include or are one of the changed files, in the order of their names. Of commands
+ * that differ in their output only (libtool, with-pic) the first one stands for all.
+ */
 export function selectUnits(
   units: readonly UnitDependencies[],
   changes: readonly ChangedFile[],
   root: string,
 ): readonly ChangedUnit[] {
   const changed = new Map(changes.map(({ path }) => [join(root, path), path]));
+  const compiled = new Set<string>();
   const selected = units.flatMap(({ command, files }) => {
+    const key = JSON.stringify({ ...command, output: undefined });
+    if (compiled.has(key)) return [];
+    compiled.add(key);
     const changedFiles = [...new Set(files.flatMap((file) => changed.get(file) ?? []))];
     if (changedFiles.length === 0) return [];
     const source = relative(root, resolve(command.directory, command.file));
