@@ -1,5 +1,5 @@
 /** An executor for tests of the network half: the real frames on a real socket, and no processes. */
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { ComponentFacts, DeviceEvent, DeviceFacts, TargetProgress } from "@suture/contract";
@@ -108,6 +108,8 @@ export async function startTestExecutor(socketPath: string): Promise<TestExecuto
       case "channel-changed":
         executor.channelChanges += 1;
         return { answer: executor.channel };
+      case "reload":
+        return { answer: { phase } };
       default:
         return { error: { code: "request-unknown", message: String(fields.request), next: "n" } };
     }
@@ -126,6 +128,8 @@ export async function startTestExecutor(socketPath: string): Promise<TestExecuto
     });
   });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  // A network half of another user asks it, too.
+  chmodSync(socketPath, 0o666);
   const executor: TestExecutor = {
     facts: testFacts(),
     progress: [],

@@ -148,7 +148,7 @@ async function enrolWithUser(
     line(
       isRunning
         ? "the agent runs and has its new settings"
-        : "start the agent: systemctl enable --now suture-executor suture-agent",
+        : "start the agent: systemctl enable --now suture-executor suture-agent, or suture agent run",
     ),
   );
 }
@@ -159,7 +159,9 @@ async function reloaded(parts: AgentParts, folders: AgentFolders): Promise<boole
     await parts.askExecutor(folders.socket, "reload", {});
     return true;
   } catch (error) {
-    if (error instanceof parts.AgentError && error.code === "not-running") return false;
+    // It reads them when it is started.
+    const isGone = error instanceof parts.AgentError || error instanceof parts.ExecutorRefusal;
+    if (isGone) return false;
     throw error;
   }
 }
