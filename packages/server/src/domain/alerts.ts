@@ -6,6 +6,7 @@
  * while it stands, and what a person acknowledged stays acknowledged as long as it stands.
  */
 import { AlertSeverity, Readiness, type ReadinessFinding, RolloutState } from "@suture/contract";
+import { durationText } from "./duration-text.ts";
 import { type CatalogIndex, type CatalogUpdate, momentOfDay } from "./quality-updates.ts";
 import type { SignalFacts } from "./rollout-facts.ts";
 import { HaltCode, type Rollout } from "./rollout-state.ts";
@@ -187,7 +188,7 @@ function channelAlerts({ expiresAt, problem }: AlertChannel, now: number): Stand
       about: "channel",
       text: isOver
         ? `The release channel has expired ${agoText(now - expiresAt)}; devices apply nothing new.`
-        : `The release channel expires in ${durationText(expiresAt - now)}.`,
+        : `The release channel expires in ${roughText(expiresAt - now)}.`,
       remediation: "Sign anew: suture release publish --timestamp-only; or see who signs what.",
     }),
   );
@@ -237,13 +238,13 @@ function deviceAlerts(device: AlertDevice, now: number): StandingAlert[] {
   ];
 }
 
-function durationText(ms: number): string {
-  const [count, unit] =
-    ms >= 2 * DAY ? [Math.floor(ms / DAY), "day"] : [Math.max(1, Math.floor(ms / HOUR)), "hour"];
-  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+/** In whole hours up to two days, then in whole days: a text that seldom changes. */
+function roughText(ms: number): string {
+  const unit = ms >= 2 * DAY ? DAY : HOUR;
+  return durationText(Math.max(1, Math.floor(ms / unit)) * unit);
 }
 
-const agoText = (ms: number): string => `${durationText(ms)} ago`;
+const agoText = (ms: number): string => `${roughText(ms)} ago`;
 
 export interface AlertChanges<Kept> {
   readonly raised: readonly StandingAlert[];

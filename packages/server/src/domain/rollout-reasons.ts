@@ -1,5 +1,6 @@
 /** Why a group does not move: a code for programs, a sentence for people, a moment where known. */
 import { DeviceUpdateState, RolloutState } from "@suture/contract";
+import { durationText } from "./duration-text.ts";
 import { devicesConcerned, type GroupFacts, successesOf } from "./rollout-facts.ts";
 
 /** Every code that a group may wait with, and what it means. */
@@ -61,15 +62,15 @@ export function waitOfState(state: RolloutState, haltText: string | undefined): 
   }
 }
 
-export const deferralWait = (days: number, until: number): Wait => ({
+export const deferralWait = (ms: number, until: number): Wait => ({
   code: "deferral",
-  text: `Deferred for ${days} ${days === 1 ? "day" : "days"} after publication.`,
+  text: `Deferred for ${durationText(ms)} after publication.`,
   until,
 });
 
-export const soakWait = (hours: number, until: number): Wait => ({
+export const soakWait = (ms: number, until: number): Wait => ({
   code: "soak",
-  text: `Soaks for ${hours} hours.`,
+  text: `Soaks for ${durationText(ms)}.`,
   until,
 });
 

@@ -14,7 +14,9 @@
  *    approved it. (The rollout as a whole has been approved before it runs: rollout-transitions.ts.)
  *
  * From then on its devices are offered the update. When the success threshold is reached the soak
- * time runs; when that is over, and the threshold still holds, the group is completed. Errors and
+ * time runs; when that is over, and the threshold still holds, the group is completed. A device
+ * counts as a success from the moment it has applied the update, or was restarted with the
+ * traditional one; the soak time is there for what shows later. Errors and
  * health signals are looked at in every group that has begun, completed ones too, as long as the
  * rollout runs, and afterwards: too many halt it (thresholds.ts says how many that is).
  *
@@ -251,9 +253,10 @@ function beginGroup(group: RolloutGroup, moment: Moment, { at, before, actions }
   if (!skipsGate && unfinished !== undefined) {
     return { group, wait: previousGroupWait(unfinished.name) };
   }
-  const deferredUntil = facts.update.released + group.deferralDays * DAY;
+  const deferralMs = group.deferralDays * DAY;
+  const deferredUntil = facts.update.released + deferralMs;
   if (!skipsGate && rollout.expedite === undefined && now < deferredUntil) {
-    return { group, wait: deferralWait(group.deferralDays, deferredUntil) };
+    return { group, wait: deferralWait(deferralMs, deferredUntil) };
   }
   if (rollout.gates.approval && at > 0 && group.approvedBy === undefined) {
     if (group.askedAt === undefined) actions.push({ kind: "ask-for-approval", group: at });
@@ -293,7 +296,7 @@ function offerAndAdvance(begun: RolloutGroup, moment: Moment, place: Place): Mov
     actions.push({ kind: "begin-soak", group: at, until });
   }
   const group = { ...begun, soakingSince: since, state: RolloutGroupState.soaking };
-  if (now < until) return { group, wait: soakWait(rollout.gates.soakHours, until) };
+  if (now < until) return { group, wait: soakWait(soakMs, until) };
   if (below !== undefined) return { group, wait: { code: "soak-fallen", text: below.text } };
   actions.push({ kind: "complete-group", group: at });
   return { group: { ...group, completedAt: now, state: RolloutGroupState.completed } };

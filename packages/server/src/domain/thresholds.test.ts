@@ -101,6 +101,33 @@ describe("the rate of errors", () => {
   });
 });
 
+/** Shares of groups that health signals halt, which come evenly at the threshold's rate. */
+function haltedBySignals(share: number, groups: number): number {
+  const random = randomFrom(11);
+  let halted = 0;
+  for (let group = 0; group < groups; group++) {
+    let watches = 0;
+    for (let healthReverts = 1; healthReverts <= 50; healthReverts++) {
+      watches += -Math.log(1 - random()) / -Math.log(1 - share);
+      const evidence = { devices: 1e9, answered: 1e9, otherErrors: 0, healthReverts, watches };
+      if (haltRuleOf(evidence, 0.05) === undefined) continue;
+      halted++;
+      break;
+    }
+  }
+  return halted / groups;
+}
+
+describe("the rate of health signals", () => {
+  test("halts at most 1 in 40 groups whose true rate is the threshold", () => {
+    expect(haltedBySignals(0.05, 5000)).toBeLessThan(1 / 40);
+  });
+
+  test("halts nearly every group whose true rate is four times the threshold", () => {
+    expect(haltedBySignals(0.2, 500)).toBeGreaterThan(0.99);
+  });
+});
+
 test("one more error never makes it better", () => {
   fc.assert(
     fc.property(
