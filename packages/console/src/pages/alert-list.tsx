@@ -21,10 +21,16 @@ export function AlertList({ alerts, empty }: AlertListProps) {
     {
       id: "severity",
       header: "Severity",
-      cell: ({ severity }) => <SeverityMark severity={severity} />,
+      cell: ({ severity, raisedAt }) => (
+        <>
+          <SeverityMark severity={severity} />
+          <span className="second">
+            <When at={raisedAt} />
+          </span>
+        </>
+      ),
     },
     { id: "text", header: "Alert", isWide: true, cell: (alert) => <AlertText alert={alert} /> },
-    { id: "raised", header: "Raised", cell: ({ raisedAt }) => <When at={raisedAt} /> },
     {
       id: "state",
       header: "Looked after by",

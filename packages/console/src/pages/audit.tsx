@@ -89,40 +89,38 @@ function Verification() {
   const verify = useMutation({ mutationFn: () => call("verifyAudit") });
   const result = verify.data;
   return (
-    <>
-      <Section
-        title="Hash chain"
-        note={result === undefined ? "not verified since the page was opened" : undefined}
-        actions={
-          <Button variant="default" loading={verify.isPending} onClick={() => verify.mutate()}>
-            Verify the chain
-          </Button>
-        }
-      >
-        <ErrorNote error={verify.error} />
-        {result !== undefined && (
-          <Alert
-            role="status"
-            className="note"
-            variant="outline"
-            color={result.intact ? "teal" : "red"}
-            icon={result.intact ? <IconShieldCheck /> : <IconShieldX />}
-            title={
-              result.intact
-                ? `The chain is intact: ${counted(result.records, "record")}.`
-                : `The chain is broken at record ${count(result.brokenAt ?? 0)} of ${count(result.records)}.`
-            }
-          >
-            Newest hash <code>{result.head}</code>
-            <div>
-              {result.intact
-                ? "Next: compare it with the one that was noted elsewhere."
-                : "Next: keep the export, restore the database from a copy, and find out who has access to it."}
-            </div>
-          </Alert>
-        )}
-      </Section>
-    </>
+    <Section
+      title="Hash chain"
+      note={result === undefined ? "not verified since the page was opened" : undefined}
+      actions={
+        <Button variant="default" loading={verify.isPending} onClick={() => verify.mutate()}>
+          Verify the chain
+        </Button>
+      }
+    >
+      <ErrorNote error={verify.error} />
+      {result !== undefined && (
+        <Alert
+          role="status"
+          className="note"
+          variant="outline"
+          color={result.intact ? "teal" : "red"}
+          icon={result.intact ? <IconShieldCheck /> : <IconShieldX />}
+          title={
+            result.intact
+              ? `The chain is intact: ${counted(result.records, "record")}.`
+              : `The chain is broken at record ${count(result.brokenAt ?? 0)} of ${count(result.records)}.`
+          }
+        >
+          Newest hash <code>{result.head}</code>
+          <div>
+            {result.intact
+              ? "Next: compare it with the one that was noted elsewhere."
+              : "Next: keep the export, restore the database from a copy, and find out who has access to it."}
+          </div>
+        </Alert>
+      )}
+    </Section>
   );
 }
 

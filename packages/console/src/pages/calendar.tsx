@@ -1,5 +1,6 @@
 /** The calendar of the release channel: signed data, twelve months or more. */
 import type { CalendarRelease } from "@suture/contract";
+import { CALENDAR_COMMAND } from "../ui/commands.ts";
 import { type Column, DataTable } from "../ui/data-table.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { monthName } from "../ui/numbers.ts";
@@ -35,10 +36,7 @@ export const Calendar = ({ releases }: { readonly releases: readonly CalendarRel
       rowId={({ month, kind, day }) => `${month} ${kind} ${day ?? ""}`}
       columns={COLUMNS}
       empty={
-        <Empty
-          title="The release channel has no calendar."
-          command="suture release add calendar --help"
-        >
+        <Empty title="The release channel has no calendar." command={CALENDAR_COMMAND}>
           Whoever publishes the channel adds one:
         </Empty>
       }

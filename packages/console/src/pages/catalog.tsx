@@ -65,7 +65,7 @@ const Verified = ({ catalog }: { readonly catalog: Catalog }) => (
     {catalog.expiresAt !== undefined && (
       <>
         {" "}
-        and is trusted until <When at={catalog.expiresAt} />
+        and its signatures expire <When at={catalog.expiresAt} />
       </>
     )}
     .

@@ -52,15 +52,15 @@ const COLUMNS: readonly Column<Day>[] = [
   ),
 ];
 
-const optionOf = (days: readonly Day[], { tone, text, line, surface }: Palette) => ({
+const optionOf = (days: readonly Day[], { tone, text, font, line, surface }: Palette) => ({
   grid: { left: 48, right: 12, top: 12, bottom: 56 },
-  textStyle: { fontFamily: "inherit", color: text },
+  textStyle: { fontFamily: font, color: text },
   legend: {
     bottom: 0,
     icon: "rect",
     itemWidth: 11,
     itemHeight: 11,
-    textStyle: { color: text, fontSize: 12 },
+    textStyle: { color: text, fontSize: 12, fontFamily: font },
   },
   tooltip: {
     trigger: "axis",

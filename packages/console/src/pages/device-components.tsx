@@ -1,6 +1,7 @@
 /** What runs on a device, and what is applied to it. */
 import type { ComponentCompliance } from "@suture/contract";
 import { paths } from "../paths.ts";
+import { STATUS_COMMAND } from "../ui/commands.ts";
 import { type Column, DataTable } from "../ui/data-table.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { count } from "../ui/numbers.ts";
@@ -96,7 +97,7 @@ export const DeviceComponents = ({
       rowId={({ file, buildId }) => `${file} ${buildId}`}
       columns={COLUMNS}
       empty={
-        <Empty title="No component is known yet." command="suture status">
+        <Empty title="No component is known yet." command={STATUS_COMMAND}>
           The agent tells them at its next check-in. To look on the machine itself:
         </Empty>
       }

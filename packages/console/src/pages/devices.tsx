@@ -22,7 +22,9 @@ const COLUMNS: readonly Column<DeviceSummary>[] = [
     cell: ({ id, hostname, system }) => (
       <>
         <PageLink {...paths.device(id)}>{hostname}</PageLink>
-        <span className="second">{system}</span>
+        <span className="second line" title={system}>
+          {system}
+        </span>
       </>
     ),
   },
@@ -53,7 +55,7 @@ const COLUMNS: readonly Column<DeviceSummary>[] = [
     header: "Ring",
     cell: ({ ring }) => ring ?? <span className="quiet">none</span>,
   },
-  { id: "tags", header: "Tags", cell: ({ tags }) => <Tags tags={tags} /> },
+  { id: "tags", header: "Tags", cell: ({ tags }) => <Tags tags={tags} most={2} /> },
   {
     id: "seen",
     header: "Last seen",

@@ -200,8 +200,8 @@ const EnrolCommand = ({ token, onClose }: EnrolCommandProps) => (
   >
     <div className="form">
       <p className="flush">
-        It holds the token, which is shown this once. The machine appears under Devices as soon as
-        it is enrolled.
+        It holds the token, which is shown this once. 1.root.json is the first root of the release
+        channel, from its publisher. The machine appears under Devices as soon as it is enrolled.
       </p>
       <CommandLine command={enrolCommand(window.location.origin, token)} />
       <div className="page-actions end">

@@ -55,7 +55,13 @@ function Fleet({ overview }: { readonly overview: Overview }) {
         <Figure
           label="Exposure window"
           value={hours(exposure.medianHours)}
-          note={`median; 90 % within ${hours(exposure.p90Hours)}; ${counted(exposure.open, "device")} exposed still`}
+          note={
+            <>
+              median, 90 % within {hours(exposure.p90Hours)}
+              <br />
+              {counted(exposure.open, "device")} exposed still
+            </>
+          }
         />
         <Figure
           label="Restarts avoided"
@@ -78,22 +84,21 @@ function Fleet({ overview }: { readonly overview: Overview }) {
           <StateBar parts={complianceParts(overview.counts)} />
         </div>
       </Section>
-      <div className="columns">
-        <ActiveRollouts overview={overview} />
-        <Section
-          title="Open alerts"
-          note={count(overview.openAlerts.length)}
-          actions={<PageLink {...paths.alerts()}>All alerts</PageLink>}
-        >
-          <AlertList alerts={overview.openAlerts} empty={<Empty title="No alert is open." />} />
-        </Section>
-      </div>
+      <ActiveRollouts overview={overview} />
+      <Section
+        title="Open alerts"
+        note={count(overview.openAlerts.length)}
+        actions={<PageLink {...paths.alerts()}>All alerts</PageLink>}
+      >
+        <AlertList alerts={overview.openAlerts} empty={<Empty title="No alert is open." />} />
+      </Section>
     </>
   );
 }
 
 /** `2027-01` or `2027-01-12`. */
-const calendarName = (text: string): string => (text.length === 7 ? monthName(text) : text);
+const calendarName = (text: string): string =>
+  text.length === 7 ? monthName(text, "short") : text;
 
 function ActiveRollouts({ overview }: { readonly overview: Overview }) {
   return (

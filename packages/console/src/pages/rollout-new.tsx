@@ -9,7 +9,7 @@ import {
   WithReason,
 } from "@suture/contract";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type SubmitEvent, useState } from "react";
+import type { SubmitEvent } from "react";
 import { useChange, useMay, useRoute } from "../api.ts";
 import { parseNewRolloutSearch, paths } from "../paths.ts";
 import { ErrorNote } from "../ui/error-note.tsx";

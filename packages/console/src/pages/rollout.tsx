@@ -40,13 +40,13 @@ export function RolloutPage() {
               <RolloutFacts rollout={rollout} />
             </Section>
             <RolloutGroups groups={rollout.groups} onChoose={setFilter} />
+            <RolloutHistory rollout={rollout} />
             <RolloutDevices
               id={rollout.id}
               groups={rollout.groups}
               filter={filter}
               onFilter={setFilter}
             />
-            <RolloutHistory rollout={rollout} />
           </>
         )}
       </Loaded>

@@ -36,7 +36,7 @@ export function Shell() {
   return (
     <AppShell
       header={{ height: 48 }}
-      navbar={{ width: 212, breakpoint: "sm", collapsed: { mobile: !isMenuOpen } }}
+      navbar={{ width: 224, breakpoint: "sm", collapsed: { mobile: !isMenuOpen } }}
       transitionDuration={0}
     >
       <a href="#main" className="skip">

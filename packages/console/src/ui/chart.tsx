@@ -12,6 +12,8 @@ use([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, SVGR
 export interface Palette {
   readonly tone: (tone: Tone) => string;
   readonly text: string;
+  /** By name: the legend's places are computed from the width of its words. */
+  readonly font: string;
   readonly line: string;
   readonly surface: string;
 }
@@ -29,6 +31,7 @@ function readPalette(): Palette {
   return {
     tone: (tone) => read(`--tone-${tone}`),
     text: read("--quiet"),
+    font: getComputedStyle(document.body).fontFamily,
     line: read("--line"),
     surface: read("--surface"),
   };

@@ -36,4 +36,5 @@ test("moments are told from now", () => {
 
 test("a month has its name", () => {
   expect(monthName("2027-01")).toBe("January 2027");
+  expect(monthName("2027-01", "short")).toBe("Jan 2027");
 });

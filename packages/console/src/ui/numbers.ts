@@ -54,6 +54,8 @@ const exact = new Intl.DateTimeFormat("en", {
 });
 export const exactTime = (at: number): string => exact.format(at);
 
-const month = new Intl.DateTimeFormat("en", { year: "numeric", month: "long", timeZone: "UTC" });
-/** `2026-10` as `October 2026`. */
-export const monthName = (text: string): string => month.format(new Date(`${text}-01T00:00:00Z`));
+/** `2026-10` as `October 2026`, or short as `Oct 2026`. */
+export const monthName = (text: string, month: "long" | "short" = "long"): string =>
+  new Intl.DateTimeFormat("en", { year: "numeric", month, timeZone: "UTC" }).format(
+    new Date(`${text}-01T00:00:00Z`),
+  );
