@@ -284,10 +284,15 @@ describe("baselines", () => {
     };
     const older = await importOf("1", other);
     expect(older).toMatchObject({ baseline: "2026-10-1", supersedes: [] });
+    const rebuilt = await importOf("1", "d".repeat(40));
+    expect(rebuilt).toMatchObject({ baseline: "2026-10-1-dddddddd", supersedes: [] });
     const newer = await importOf("3", "b".repeat(40), "--baseline 2027-01");
     expect(newer).toMatchObject({
       baseline: "2027-01",
-      supersedes: [baselineTarget, "redis/2026-10-1/baseline.json"],
+      supersedes: [
+        ...[baselineTarget, "redis/2026-10-1/baseline.json"],
+        "redis/2026-10-1-dddddddd/baseline.json",
+      ],
     });
   });
 

@@ -217,11 +217,14 @@ function newBaseline(
   };
 }
 
-/** The last month with a planned baseline; with the version where that name is another's. */
+/**
+ * The last month with a planned baseline; with the version where that name is another's; and with a
+ * Build-ID where that is, for a version may be built again.
+ */
 function freeName(
   repository: Repository,
   targets: Targets,
-  { product, now, package: { version } }: ImportRequest,
+  { product, now, package: { version, components } }: ImportRequest,
 ): string {
   const calendar = comingChannel(repository).targets[CALENDAR_TARGET].custom;
   const today = now.toISOString().slice(0, 7);
@@ -229,11 +232,12 @@ function freeName(
   const planned = plannedReleases(calendar, { product, from, count: 13 });
   const month = planned.findLast(({ kind }) => kind === "baseline")?.month ?? today;
   const readable = version.replace(/^[0-9]+:/, "").replace(/[^0-9A-Za-z.+~_-]/g, "_");
-  const names = [month, `${month}-${readable}`.slice(0, 64)];
+  const longer = `${month}-${readable}`.slice(0, 55);
+  const names = [month, longer, `${longer}-${components[0]?.buildId.slice(0, 8)}`];
   const taken = new Set(Object.values(targets).map(({ custom }) => custom.baseline));
   const free = names.find((name) => !taken.has(name));
   if (free !== undefined) return free;
-  const found = `it and ${names[1]} are other baselines; choose a name`;
+  const found = `it and ${names.slice(1).join(", ")} are other baselines; choose a name`;
   throw new ReleaseError("wrong-request", `baseline ${month}`, found);
 }
 
