@@ -20,14 +20,20 @@ export function prepareLineServer(stage: Stage): Scene {
   const program = join(stage.folder, "line-server-stripped");
   execute(COMPILE, source);
   execute(`strip -o ${program} line-server`, source);
+  const buildOf = (patch: string): readonly string[] => [
+    ...["--source", source, "--patch", victim(patch)],
+    ...["--binary", program, "--build", COMPILE],
+  ];
   return {
     title: "line-server, a small C server of our own",
     program,
     args: (port) => [String(port)],
-    build: [
-      ...["--source", source, "--patch", victim("line-server.patch")],
-      ...["--binary", program, "--build", COMPILE],
-    ],
+    build: buildOf("line-server.patch"),
+    channel: {
+      product: "line-server",
+      component: { file: "line-server" },
+      leaking: buildOf("line-server-leak.patch"),
+    },
     triggers: [
       {
         name: "the fault of PEEK",

@@ -7,6 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { REDIS_TRIGGERS } from "./redis-triggers.ts";
 import type { Scene, Stage } from "./scene.ts";
 import { problemOf, runSuture } from "./suture-command.ts";
@@ -36,10 +37,27 @@ export async function prepareRedis(
     title: `redis-server ${oldest}, the oldest of ${versions?.length} that the archive has`,
     program: join(folder, "usr/bin/redis-server"),
     args: (port) => redisArguments(port, stage.folder),
-    build: ["--deb", "redis", "--from", sourceOf(oldest), "--to", sourceOf(newest)],
+    ...sceneOf(oldest, ["--to", sourceOf(newest)]),
     triggers: REDIS_TRIGGERS,
   };
 }
+
+/** What is built: the fix that `fix` names, for a version that runs. */
+function sceneOf(runs: string, fix: readonly string[]): Pick<Scene, "build" | "channel"> {
+  const version = sourceOf(runs);
+  const words = ["--from", version, ...fix];
+  return {
+    build: ["--deb", "redis", ...words],
+    channel: {
+      product: "redis",
+      component: { file: "usr/bin/redis-server", package: "redis", version },
+      imports: ["redis", ...words],
+      leaking: ["--deb", "redis", ...words, "--patch", LEAK, "--binary", "redis-server"],
+    },
+  };
+}
+
+const LEAK = fileURLToPath(new URL("../victims/redis-leak.patch", import.meta.url));
 
 /** The source version of a binary version: a rebuild without changes adds `+b1`. */
 const sourceOf = (version: string): string => version.replace(/\+b\d+$/, "");
@@ -49,9 +67,9 @@ async function prepareEarlier(version: string, stage: Stage): Promise<Scene | un
   stage.say(`building redis-server ${version} without its last patches`);
   for (const trigger of REDIS_TRIGGERS) {
     if (trigger.patch === undefined) continue;
-    const build = ["--deb", "redis", "--from", sourceOf(version), "--without", trigger.patch];
+    const scene = sceneOf(version, ["--without", trigger.patch]);
     const output = ["--output", join(stage.folder, "first.hotpatch")];
-    const result = await runSuture(["build", ...build, ...output], { onProgress: stage.say });
+    const result = await runSuture(["build", ...scene.build, ...output], { onProgress: stage.say });
     if (result.answer.ok) {
       return {
         title: `redis-server ${version}, rebuilt without ${trigger.patch}`,
@@ -59,7 +77,7 @@ async function prepareEarlier(version: string, stage: Stage): Promise<Scene | un
         program: String(result.answer.binary),
         calledAs: "redis-server",
         args: (port) => redisArguments(port, stage.folder),
-        build,
+        ...scene,
         triggers: [trigger],
       };
     }

@@ -12,7 +12,23 @@ export interface Scene {
   readonly args: (port: number) => readonly string[];
   /** The arguments of `suture build`. */
   readonly build: readonly string[];
+  readonly channel: SceneChannel;
   readonly triggers: readonly Trigger[];
+}
+
+/** How the scene's hotpatches come into a release channel. */
+export interface SceneChannel {
+  readonly product: string;
+  /** The program as the channel names it. */
+  readonly component: {
+    readonly file: string;
+    readonly package?: string;
+    readonly version?: string;
+  };
+  /** The arguments of `suture release import-debian`; absent where a built file is added. */
+  readonly imports?: readonly string[];
+  /** The arguments of `suture build` for a hotpatch that has the fix, and leaks memory as well. */
+  readonly leaking: readonly string[];
 }
 
 /** Something that a client can do from outside, and that shows a fault without harm. */

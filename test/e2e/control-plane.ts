@@ -1,0 +1,77 @@
+/** `suture server` as a process of its own, and the people who work with it. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Call, createClient, ROUTES } from "@suture/contract";
+import { startBackground } from "./background-command.ts";
+import { requestJson } from "./json-request.ts";
+
+export interface ControlPlaneOptions {
+  /** Its data folder is made below. */
+  readonly folder: string;
+  /** The release channel's repository. */
+  readonly channel: string;
+  /** `postgresql://…`; else the embedded database in the data folder. */
+  readonly databaseUrl?: string;
+}
+
+export interface ControlPlane {
+  readonly pid: number;
+  readonly url: string;
+  /** The password of every demonstration account. */
+  readonly password: string;
+  /** Calls routes as the account of that role. */
+  readonly as: (role: DemonstrationRole) => Promise<Call>;
+  readonly isRunning: () => boolean;
+  readonly end: () => Promise<void>;
+  readonly kill: () => void;
+}
+
+/** Each is also the login of an account with that role alone. */
+export type DemonstrationRole = "viewer" | "author" | "approver" | "operator" | "admin" | "auditor";
+
+const START_TIMEOUT_MS = 60_000;
+const SIGN_IN_TIMEOUT_MS = 30_000;
+
+/** Starts it on a port that the system chooses, and waits until it listens. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { folder, channel, databaseUrl } = options;
+  mkdirSync(folder, { recursive: true });
+  const command = startBackground({
+    args: [
+      ...["server", "--data", join(folder, "data"), "--channel", channel],
+      ...["--port", "0", "--demo-accounts"],
+      ...(databaseUrl === undefined ? [] : ["--database", databaseUrl]),
+    ],
+    log: join(folder, "server.log"),
+  });
+  try {
+    const [, url = ""] = await command.line(/listening at (http:\S+)/, START_TIMEOUT_MS);
+    const [, password = ""] = await command.line(/demo accounts: password (.+)$/, START_TIMEOUT_MS);
+    const callers = new Map<DemonstrationRole, Promise<Call>>();
+    const { pid, isRunning, end, kill } = command;
+    return {
+      ...{ pid, url, password, isRunning, end, kill },
+      async as(role) {
+        const known = callers.get(role) ?? signIn(url, { login: role, password });
+        callers.set(role, known);
+        return await known;
+      },
+    };
+  } catch (error) {
+    command.kill();
+    throw error;
+  }
+}
+
+async function signIn(
+  server: string,
+  body: { readonly login: string; readonly password: string },
+): Promise<Call> {
+  const { method, path } = ROUTES.signIn;
+  const { status, value, headers } = await requestJson(server, {
+    ...{ method, path, body: JSON.stringify(body), timeoutMs: SIGN_IN_TIMEOUT_MS },
+  });
+  if (status !== 200) throw new Error(`sign in as ${body.login}: ${JSON.stringify(value)}`);
+  const cookie = headers["set-cookie"]?.map((text) => text.split(";")[0]).join("; ") ?? "";
+  return createClient({ server, headers: { cookie }, fetch });
+}
