@@ -1,4 +1,7 @@
 export { AGENT_PROBLEMS, AgentError, type AgentProblem } from "./errors.ts";
+export { DECISION_REASONS, type DecisionReason } from "./executor/decision-reasons.ts";
+export type { Executor, ExecutorOptions } from "./executor/executor.ts";
+export { type Executor, type ExecutorOptions, openExecutor } from "./executor/executor.ts";
 export {
   askExecutor,
   connectExecutor,
@@ -6,6 +9,7 @@ export {
   ExecutorRefusal,
 } from "./executor-client.ts";
 export { type AgentFolders, foldersBelow } from "./folders.ts";
+export { type CommandRequest, type RunCommand, runCommand } from "./inventory/command-runner.ts";
 export { parseEnrolmentAnswer } from "./network/answers.ts";
 export {
   checkEnrolment,
@@ -16,11 +20,7 @@ export {
   parseServerAddress,
 } from "./network/enrol.ts";
 export { NETWORK_PROBLEMS, NetworkError, type NetworkProblem } from "./network/errors.ts";
-export {
-  type NetworkHalf,
-  type NetworkHalfOptions,
-  openNetworkHalf,
-} from "./network/network-half.ts";
+export type { NetworkHalf, NetworkHalfOptions } from "./network/network-half.ts";
 export * from "./protocol.ts";
 export { makeAgentFolders, writeRootFile } from "./root-files.ts";
 export {
@@ -29,3 +29,10 @@ export {
   parseSettings,
   readSettings,
 } from "./settings.ts";
+
+/** Each half is loaded by the process that runs it, and by no other: that saves memory. */
+export const loadNetworkHalf = async () => await import("./network/network-half.ts");
+export const loadExecutor = async () => ({
+  ...(await import("./executor/executor.ts")),
+  ...(await import("./inventory/command-runner.ts")),
+});

@@ -46,5 +46,6 @@ export { planEntryJump } from "./livepatch/entry-jump.ts";
 export { type Hotpatch, parseHotpatch } from "./livepatch/hotpatch.ts";
 export * from "./livepatch/patch-description.ts";
 export { DIGEST_SECTION, DIGEST_SIZE, sealHotpatch } from "./livepatch/seal.ts";
+export type { AppliedHotpatch } from "./livepatch/status.ts";
 export { openPeerCredentials, type PeerCredentials } from "./process/libc.ts";
 export { isRefusal, REFUSALS, type Refusal, type RefusalReason } from "./refusals.ts";

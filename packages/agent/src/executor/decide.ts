@@ -15,6 +15,7 @@ import { ComplianceState } from "@suture/contract";
 import type { QualityUpdate } from "@suture/release";
 import type { Orders } from "../policy/orders.ts";
 import type { DecisionReason } from "./decision-reasons.ts";
+import type { Why } from "./record.ts";
 import {
   type ComponentFact,
   type Decision,
@@ -42,8 +43,11 @@ function decideComponent(situation: Situation, component: ComponentFact): Decisi
     ({ sequence, components }) =>
       sequence > 0 && components.some(({ buildId }) => buildId === component.buildId),
   );
-  const revert = orderedRevert(situation, component, own);
-  if (revert !== undefined) return revert;
+  const revert = dueRevert(situation, component);
+  if (revert !== undefined) {
+    const { inProgress: compliance } = ComplianceState;
+    return { component, compliance, reason: "to-revert", act: revert };
+  }
   const offered = own.filter((update) => isOffered(orders, update));
   const baseline = newerBaseline(situation, component);
   if (own.length === 0 && baseline === undefined) return installed(situation, component);
@@ -79,24 +83,26 @@ const newestOf = (updates: readonly QualityUpdate[]): QualityUpdate | undefined 
 const isAtLeast = (applied: ProcessFact["applied"], update: QualityUpdate): boolean =>
   applied !== undefined && (applied.id === update.id || applied.sequence >= update.sequence);
 
-function orderedRevert(
-  { orders, now }: Situation,
-  component: ComponentFact,
-  own: readonly QualityUpdate[],
-): Decision | undefined {
-  if (orders.paused || isExpired(orders, now)) return undefined;
-  for (const update of own) {
-    const reason = orders.reverts.get(update.target);
-    const holders = component.processes.filter(({ applied }) => applied?.id === update.id);
-    if (reason === undefined || holders.length === 0) continue;
-    const why = { code: "ordered", detail: reason };
-    return {
-      component,
-      update,
-      compliance: ComplianceState.inProgress,
-      reason: "to-revert",
-      act: { do: "revert", update, pids: holders.map(({ pid }) => pid), why },
-    };
+/**
+ * What is in the processes and is to be taken back. It does not need the channel: whoever withholds
+ * it must not keep a bad hotpatch in force. Bars hold always, orders while they are in force.
+ */
+function dueRevert({ orders, record, now }: Situation, component: ComponentFact) {
+  const isOrdered = !orders.paused && !isExpired(orders, now);
+  for (const { applied } of component.processes) {
+    if (applied === undefined) continue;
+    const ending = `/${component.buildId}.${applied.sequence}.hotpatch`;
+    const bar = [...record.bars.values()].find(({ target }) => target.endsWith(ending));
+    const order = isOrdered
+      ? [...orders.reverts].find(([target]) => target.endsWith(ending))
+      : undefined;
+    const [target, detail] = bar === undefined ? (order ?? []) : [bar.target, bar.detail];
+    if (target === undefined || detail === undefined) continue;
+    const holders = component.processes.filter((process) => process.applied?.id === applied.id);
+    const pids = holders.map(({ pid }) => pid);
+    const signal = bar?.signal;
+    const why: Why = { code: bar?.code ?? "ordered", detail, ...(signal && { signal }) };
+    return { do: "revert", target, hotpatch: applied.id, pids, why } as const;
   }
   return undefined;
 }

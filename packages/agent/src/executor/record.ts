@@ -9,34 +9,36 @@ import type { DeviceEvent, HealthSignal, TargetProgress } from "@suture/contract
 import type { ProcessKey } from "../inventory/process-files.ts";
 import { eventsKeptMax } from "../limits.ts";
 
-export type Act =
-  | {
-      readonly do: "apply";
-      readonly target: string;
-      readonly hotpatch: string;
-      readonly sequence: number;
-      readonly sha256: string;
-      readonly buildId: string;
-      readonly file: string;
-      readonly processes: readonly ProcessKey[];
-    }
-  | {
-      readonly do: "revert";
-      readonly target: string;
-      readonly hotpatch: string;
-      readonly buildId: string;
-      readonly file: string;
-      readonly processes: readonly ProcessKey[];
-      readonly why: Why;
-    }
-  | {
-      readonly do: "traditional-update" | "restart";
-      readonly target: string;
-      readonly buildId: string;
-      readonly file: string;
-      readonly package?: string;
-      readonly processes: readonly ProcessKey[];
-    };
+interface ActOn {
+  readonly target: string;
+  readonly buildId: string;
+  readonly file: string;
+  readonly processes: readonly ProcessKey[];
+}
+
+export interface ApplyAct extends ActOn {
+  readonly do: "apply";
+  readonly hotpatch: string;
+  readonly sequence: number;
+  readonly sha256: string;
+}
+
+export interface RevertAct extends ActOn {
+  readonly do: "revert";
+  readonly hotpatch: string;
+  readonly why: Why;
+}
+
+export interface UpdateAct extends ActOn {
+  readonly do: "traditional-update";
+  readonly package: string;
+}
+
+export interface RestartAct extends ActOn {
+  readonly do: "restart";
+}
+
+export type Act = ApplyAct | RevertAct | UpdateAct | RestartAct;
 
 export interface Why {
   /** `health-signal`, `ordered`, `removed-by-root`. */
@@ -48,8 +50,10 @@ export interface Why {
 /** A target that is not to be applied again on this device. A higher sequence is another target. */
 export interface Bar {
   readonly target: string;
+  /** `health-signal` or `removed-by-root`. */
   readonly code: string;
   readonly detail: string;
+  readonly signal?: HealthSignal;
   readonly at: string;
 }
 
@@ -70,6 +74,8 @@ export interface Watch {
   readonly buildId: string;
   readonly file: string;
   readonly since: string;
+  /** Seconds since the machine started: nobody sets this clock. */
+  readonly sinceUptime: number;
   /** Of this start of the machine: a reboot takes the hotpatch away, and ends the watch. */
   readonly boot: string;
   readonly processes: readonly WatchedProcess[];
@@ -83,6 +89,8 @@ export interface Watch {
 export interface WatchedProcess extends ProcessKey {
   /** No other process of the component started it: its end is the service's. */
   readonly isLead: boolean;
+  /** The systemd service that it belongs to. */
+  readonly unit?: string;
   readonly residentBytes: number;
   /** Processor time a second before the hotpatch, in cores. */
   readonly processorShare: number;

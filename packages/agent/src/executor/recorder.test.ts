@@ -40,7 +40,7 @@ test("what was noted is there after a new opening, and after a rewrite", () => {
     audit: [{ who: "executor", what: "applied", detail: { target } }],
     watch: {
       ...{ target, hotpatch: "fix-3", buildId: act.buildId, file: act.file },
-      ...{ since: now().toISOString(), boot: "b", processes: [], logs: [] },
+      ...{ since: now().toISOString(), sinceUptime: 1, boot: "b", processes: [], logs: [] },
     },
   });
   first.note({ bar: { target: "x", code: "health-signal", detail: "", at: now().toISOString() } });

@@ -34,7 +34,10 @@ export interface NoteDraft extends Omit<Note, "kind" | "at" | "events"> {
 
 export interface Recorder {
   readonly record: () => AgentRecord;
-  /** Makes an intent durable and gives its number. Throws AgentError `disk-full`. */
+  /**
+   * Makes an intent durable and gives its number. Throws AgentError `disk-full`, but not for a
+   * revert: what does harm is taken back on a full disk, too.
+   */
   readonly begin: (act: Act) => number;
   /** Keeps a note; where the disk is full it waits, and `isDiskFull` says so. */
   readonly note: (draft: NoteDraft) => void;
@@ -63,7 +66,7 @@ export function openRecorder({ folder, now, faultPoint = () => {} }: RecorderOpt
   const { journal } = opened;
   const audit = openAuditLog(join(folder, "audit.log"));
   let record = opened.entries.reduce(withEntry, emptyRecord);
-  let waitingNotes: readonly Note[] = [];
+  let waitingEntries: readonly JournalEntry[] = [];
   let waitingAudit: readonly { entry: AuditEntry; at: Date }[] = [];
   /** Throws AgentError `disk-full`; what was written is not written again. */
   const flushOrThrow = (): void => {
@@ -72,8 +75,8 @@ export function openRecorder({ folder, now, faultPoint = () => {} }: RecorderOpt
       waitingAudit = waitingAudit.slice(1);
       faultPoint("audit-written");
     }
-    if (waitingNotes.length > 0) journal.append(...waitingNotes);
-    waitingNotes = [];
+    if (waitingEntries.length > 0) journal.append(...waitingEntries);
+    waitingEntries = [];
     if (journal.size() > journalBytesMax) journal.rewrite(entriesOf(record, now().toISOString()));
   };
   const flush = (): void => {
@@ -86,10 +89,15 @@ export function openRecorder({ folder, now, faultPoint = () => {} }: RecorderOpt
   return {
     record: () => record,
     begin: (act) => {
-      flushOrThrow();
       const number = record.nextNumber;
       const intent = { kind: "intent", number, at: now().toISOString(), act } as const;
-      journal.append(intent);
+      if (act.do === "revert") {
+        waitingEntries = [...waitingEntries, intent];
+        flush();
+      } else {
+        flushOrThrow();
+        journal.append(intent);
+      }
       record = withEntry(record, intent);
       faultPoint("intent");
       return number;
@@ -109,13 +117,13 @@ export function openRecorder({ folder, now, faultPoint = () => {} }: RecorderOpt
         ...(numbered.length > 0 && { events: numbered }),
       };
       record = withEntry(record, note);
-      waitingNotes = [...waitingNotes, note];
+      waitingEntries = [...waitingEntries, note];
       waitingAudit = [...waitingAudit, ...entries.map((entry) => ({ entry, at }))];
       flush();
       faultPoint("noted");
     },
     flush,
-    isDiskFull: () => waitingNotes.length > 0 || waitingAudit.length > 0,
+    isDiskFull: () => waitingEntries.length > 0 || waitingAudit.length > 0,
     audit,
     ...(opened.setAside !== undefined && { setAside: opened.setAside }),
     close: () => {

@@ -41,7 +41,8 @@ export type PlannedAct =
   | { readonly do: "apply"; readonly update: QualityUpdate; readonly pids: readonly number[] }
   | {
       readonly do: "revert";
-      readonly update: QualityUpdate;
+      readonly target: string;
+      readonly hotpatch: string;
       readonly pids: readonly number[];
       readonly why: Why;
     }

@@ -1,0 +1,74 @@
+/** The whole executor on real processes: applying, superseding, reverting, and what it tells. */
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { createTestDevice, type RunningExecutor, type TestDevice } from "./executor-fixture.ts";
+
+const ONE = "int one(void) { return 11; }";
+const ALL = `${ONE}\nint two(void) { return 22; }\nint three(void) { return 33; }`;
+
+let device: TestDevice;
+let executor: RunningExecutor | undefined;
+beforeAll(async () => {
+  device = await createTestDevice();
+  await device.addHotpatch(1, ONE);
+  await device.deliver();
+});
+afterEach(async () => {
+  await executor?.stop();
+  await device.workshop.endVictims();
+});
+afterAll(() => device.close());
+
+type Victim = Awaited<ReturnType<TestDevice["workshop"]["start"]>>;
+const answersOf = async (victim: Victim): Promise<string> => {
+  victim.send("x\n");
+  return await victim.nextLine(/^one/);
+};
+const hotpatchedOf =
+  (count: number) =>
+  (status: { components: readonly { hotpatchedProcesses: number; reason: string }[] }) =>
+    status.components[0]?.hotpatchedProcesses === count &&
+    status.components[0].reason === "newest-applied";
+
+test("stand-alone: the newest goes into all processes, into later ones, and a newer one supersedes it", async () => {
+  device.writePolicy();
+  const first = await device.workshop.start(device.program, ["2"]);
+  const second = await device.workshop.start(device.program, ["1"]);
+  executor = await device.start();
+  await executor.until(hotpatchedOf(2));
+  expect(await answersOf(first)).toBe("one 11 two 2 three 3");
+  expect(await answersOf(second)).toBe("one 11 two 2 three 3");
+  const third = await device.workshop.start(device.program, ["1"]);
+  await executor.until(hotpatchedOf(3));
+  expect(await answersOf(third)).toBe("one 11 two 2 three 3");
+  await device.addHotpatch(2, ALL);
+  await device.deliver();
+  const channel = await executor.root.ask("channel-changed", {});
+  expect(channel.problem).toBeUndefined();
+  const { target } = device.target(2);
+  const status = await executor.until(({ progress }) =>
+    progress.some((item) => item.target === target && item.state === "applied"),
+  );
+  expect(status.components[0]).toMatchObject({
+    ...{ hotpatch: "fix-2", hotpatchSequence: 2, processes: 3, hotpatchedProcesses: 3 },
+    ...{ compliance: "up-to-date-hotpatched", reason: "newest-applied" },
+  });
+  expect(status.watching.map((watch) => watch.hotpatch)).toEqual(["fix-2"]);
+  for (const victim of [first, second, third]) {
+    expect(await answersOf(victim)).toBe("one 11 two 22 three 33");
+  }
+  const { events } = await executor.root.ask("events", { after: 0 });
+  expect(events.map(({ kind }) => kind)).toEqual(["started", "applied", "applied", "applied"]);
+  const { actions } = await executor.root.ask("remove", { target, reason: "try", dryRun: false });
+  expect(actions).toMatchObject([{ action: "revert", outcome: "done" }]);
+  for (const victim of [first, second, third]) {
+    expect(await answersOf(victim)).toMatch(/^one 11? two 2 three 3$/);
+  }
+  // The one before is still allowed, and comes back; the removed one does not.
+  await executor.until(({ components }) => components[0]?.hotpatch === "fix-1");
+  expect(await executor.root.ask("audit-verify", {})).toMatchObject({
+    records: expect.any(Number),
+  });
+  const back = await executor.root.ask("apply", { target, dryRun: false });
+  expect(back.actions).toMatchObject([{ action: "apply", outcome: "done", hotpatch: "fix-2" }]);
+  expect(await answersOf(first)).toBe("one 11 two 22 three 33");
+});
