@@ -5,6 +5,12 @@ import type { ChildOptions, CommandChild } from "./child-command.ts";
 
 type AgentPackage = typeof agent;
 
+/** What a command line chooses of the executor. */
+export type ExecutorChoice = Pick<
+  agent.ExecutorOptions,
+  "folders" | "log" | "network" | "processFolder"
+>;
+
 export interface AgentParts
   extends AgentPackage,
     Pick<typeof release, "folderFiles" | "openReleaseClient" | "ReleaseError"> {
@@ -18,5 +24,7 @@ export interface AgentParts
   readonly startCommand: (words: readonly string[], options?: ChildOptions) => CommandChild;
   /** All of standard input, at most so many bytes. */
   readonly readInput: (bytesMax: number) => Promise<Uint8Array>;
+  /** The executor half with the engine. Both are loaded when it is asked for. */
+  readonly openExecutorHalf: (options: ExecutorChoice) => Promise<agent.Executor>;
   readonly faultPoint: (name: string) => void;
 }

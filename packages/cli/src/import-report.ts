@@ -1,5 +1,5 @@
 /** What an import of a distribution's update says: what is staged, and what became of each fix. */
-import type { BuildOutcome, RefusedBuild, ServedPackage } from "@suture/builder";
+import type { BuildOutcome, ServedPackage } from "@suture/builder";
 import type { ImportResult, Publication } from "@suture/release";
 import { describeFixes } from "./fix-table.ts";
 import { type Block, done, failed, line, type Outcome, type Problem, table } from "./outcome.ts";
@@ -8,10 +8,7 @@ import { counted } from "./selection.ts";
 
 export interface ImportReport {
   readonly product: string;
-  readonly built: Pick<BuildOutcome, "fixes" | "notes"> & {
-    readonly package: ServedPackage;
-    readonly refusal?: RefusedBuild;
-  };
+  readonly built: Pick<BuildOutcome, "fixes" | "notes"> & { readonly package: ServedPackage };
   readonly result: ImportResult;
   readonly signed: readonly { readonly keyid: string; readonly roles: readonly string[] }[];
   readonly waiting: readonly { readonly role: string }[];
@@ -87,10 +84,21 @@ const describeRestarts = (fixes: BuildOutcome["fixes"]): readonly Block[] =>
     return binaries
       .filter(({ verdict }) => verdict === "restart-needed")
       .map(({ file, obstacles }) => {
-        const why = obstacles.map(({ code, detail }) => `${code}: ${detail}`).join("; ");
+        const why = distinctObstacles(obstacles).join("; ");
         return line(`needs a restart: ${name} in ${file}: ${why || "no reason is known"}`);
       });
   });
+
+/** A type that differs is in the way in every unit that has it: once is enough to read. */
+function distinctObstacles(
+  obstacles: BuildOutcome["fixes"][number]["binaries"][number]["obstacles"],
+): readonly string[] {
+  const groups = Map.groupBy(obstacles, ({ code, name }) => `${code}: ${name}`);
+  return [...groups].map(([thing, [first, ...others]]) => {
+    const more = others.length > 0 ? ` (and ${counted(others.length, "more place")})` : "";
+    return `${thing}: ${first?.detail ?? ""}${more}`;
+  });
+}
 
 function describeNext(report: ImportReport): readonly Block[] {
   const { result, waiting, waitingLines, publication, isReady, wantsPublication } = report;
@@ -125,13 +133,11 @@ function problemOf(report: ImportReport, parts: ReleaseParts): Ending | undefine
   const { fixes, package: served } = built;
   const open = fixes.filter(({ verdict }) => verdict === "restart-needed");
   if (result.hotpatches.length === 0 && open.length > 0) {
-    const [item, ...more] = built.refusal?.items ?? [];
     return {
       exit: "restart",
       reason: "restart-needed",
       detail: `no fix of ${served.name} can go into a hotpatch of ${served.version}`,
       next: `install ${served.fixedBy} and restart what runs ${served.name}`,
-      ...(item && { items: [item, ...more] }),
     };
   }
   const withdrawn = result.hotpatches.find(({ state }) => state === "withdrawn");

@@ -68,8 +68,25 @@ const loadAgent = async (): Promise<AgentParts> => {
         options,
       ),
     readInput,
+    openExecutorHalf,
     faultPoint,
   };
+};
+
+const openExecutorHalf: AgentParts["openExecutorHalf"] = async (choice) => {
+  const { loadExecutor } = await import("@suture/agent");
+  const { openExecutor, runCommand } = await loadExecutor();
+  const { openEngine, openPeerCredentials } = await import("@suture/engine");
+  return openExecutor({
+    ...choice,
+    engine: openEngine({ faultPoint }),
+    peerOf: openPeerCredentials(),
+    run: runCommand,
+    now: () => new Date(),
+    clock: () => performance.now(),
+    version: readVersion(),
+    faultPoint,
+  });
 };
 
 async function readInput(bytesMax: number): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 /** Both halves of the agent as children, where no service manager does it. */
+import { resolve } from "node:path";
 import type { AgentParts } from "../agent-parts.ts";
 import type { CommandChild } from "../child-command.ts";
 import type { User } from "./agent-request.ts";
@@ -7,6 +8,7 @@ export interface BothHalves {
   readonly root: string;
   readonly user: User;
   readonly startWithin: number;
+  readonly processes: string | undefined;
   readonly parts: AgentParts;
   readonly signal: AbortSignal;
   readonly log: (text: string) => void;
@@ -21,11 +23,14 @@ const endMs = 20_000;
 
 /** Runs until the signal aborts, and returns when both halves have ended. */
 export async function runBothHalves(options: BothHalves): Promise<void> {
-  const { root, user, startWithin } = options;
+  const { root, user, startWithin, processes } = options;
   const common = ["--root", root, "--user", `${user.uid}:${user.gid}`];
   await prepareFolders(options);
   await Promise.all([
-    keepRunning(options, "executor", ["agent", "run", "--half", "executor", ...common]),
+    keepRunning(options, "executor", [
+      ...["agent", "run", "--half", "executor", ...common],
+      ...(processes === undefined ? [] : ["--processes", resolve(processes)]),
+    ]),
     keepRunning(
       options,
       "network",

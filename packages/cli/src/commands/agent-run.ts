@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { AgentParts } from "../agent-parts.ts";
 import { type Arguments, type Command, type Context, UsageError } from "../command.ts";
 import { done, failed, line, type Outcome } from "../outcome.ts";
@@ -24,6 +25,11 @@ export const agentRun: Command = {
     half: { type: "string", value: "HALF", help: "network or executor: this half alone" },
     ...ROOT_OPTION,
     ...USER_OPTION,
+    processes: {
+      type: "string",
+      value: "DIR",
+      help: "look only after processes whose program lies in DIR",
+    },
     "start-within": {
       type: "string",
       value: "SECONDS",
@@ -44,14 +50,29 @@ async function run(args: Arguments, parts: AgentParts, context: Context): Promis
     if (parts.userId !== 0) return rootNeeded("without --half, agent run starts a half as root");
     await runBothHalves({
       ...{ root: rootOf(args), user: userOf(args, context), startWithin, parts },
+      processes: args.text("processes"),
       signal: context.endSignal(),
       log: context.progress,
     });
     return done({ ended: "both" }, line("both halves have ended"));
   }
   if (half === "network") return await runNetwork(args, parts, context, startWithin);
-  if (half === "executor") throw new UsageError("the executor half is not there yet");
+  if (half === "executor") return await runExecutor(args, parts, context);
   throw new UsageError(`--half ${half}: network or executor`);
+}
+
+async function runExecutor(args: Arguments, parts: AgentParts, context: Context): Promise<Outcome> {
+  if (parts.userId !== 0) return rootNeeded("the executor half runs as root");
+  const processes = args.text("processes");
+  const { uid, gid } = userOf(args, context);
+  const executor = await parts.openExecutorHalf({
+    folders: parts.foldersBelow(rootOf(args)),
+    network: { uid, gid },
+    log: (text) => context.progress(`executor half: ${text}`),
+    ...(processes !== undefined && { processFolder: resolve(processes) }),
+  });
+  await executor.run(context.endSignal());
+  return done({ ended: "executor" });
 }
 
 async function runNetwork(
@@ -67,7 +88,8 @@ async function runNetwork(
       next: "run it as the user suture: runuser -u suture -- suture agent run --half network",
     });
   }
-  const half = parts.openNetworkHalf({
+  const { openNetworkHalf } = await parts.loadNetworkHalf();
+  const half = openNetworkHalf({
     ...parts,
     folders: parts.foldersBelow(rootOf(args)),
     startWithinMs: startWithin * 1000,

@@ -127,7 +127,7 @@ async function run(args: Arguments, parts: ReleaseParts, context: Context): Prom
   const { package: served, fixes = [] } = result;
   if (served === undefined) return nothing ? upToDate(result) : refusedBuild(result);
   if (!nothing && !needsRestart(fixes)) return refusedBuild(result);
-  const only = { hotpatches: [], fixes, notes: [], package: served, refusal: result };
+  const only = { hotpatches: [], fixes, notes: [], package: served };
   return await stage(only, whole, severity);
 }
 
@@ -210,8 +210,6 @@ function checkKeys(
 type Built = Omit<BuildOutcome, "hotpatches" | "package"> & {
   readonly hotpatches: readonly BuildOutcome["hotpatches"][number][];
   readonly package: ServedPackage;
-  /** Why there is no hotpatch. */
-  readonly refusal?: RefusedBuild;
 };
 
 async function stage(
