@@ -94,6 +94,19 @@ describe("what a device is to apply, by the state of rollout and device", () => 
     ]);
   });
 
+  test("of one day's hotpatches the one with the highest sequence is applied", () => {
+    const third = { ...updateOf({ sequence: 3 }), released: second.released };
+    expect(applied([entryOf(third), entryOf(second)])).toEqual([third.target]);
+    expect(applied([entryOf(second), entryOf(third)])).toEqual([third.target]);
+  });
+
+  test("a hotpatch that is newer for one of two components leaves the other its own", () => {
+    const [one] = first.components;
+    if (one === undefined) throw new Error("the fixture has a component");
+    const both = { ...first, components: [one, { ...one, buildId: "bb".repeat(8) }] };
+    expect(applied([entryOf(both), entryOf(second)])).toEqual([first.target, second.target]);
+  });
+
   test("when the newest is reverted, the one before comes back", () => {
     const entries = [
       entryOf(first, { rollout: "completed", device: S.applied }),

@@ -49,6 +49,13 @@ describe("finds", () => {
     expect(verifyChain(three, { expected: head }).intact).toBe(true);
   });
 
+  test("a gap in the numbers, although each digest is right", () => {
+    const [first] = three;
+    if (first === undefined) throw new Error("there are three");
+    const later = appendToChain({ index: 7, digest: first.digest }, entryOf(8));
+    expect(verifyChain([first, later])).toMatchObject({ intact: false, brokenAt: 2 });
+  });
+
   test("a record whose detail is no JSON", () => {
     const [first, second] = three;
     if (first === undefined || second === undefined) throw new Error("there are three");

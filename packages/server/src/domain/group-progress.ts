@@ -37,7 +37,7 @@ export function checkSuccesses(request: ProgressRequest): Wait | undefined {
   const devices = devicesConcerned(facts);
   const isLate = now >= patienceEnd;
   const heard = heardOf(facts);
-  const hasQuorum = heard >= Math.ceil(devices * QUORUM) && heard > 0;
+  const hasQuorum = heard >= Math.ceil(devices * QUORUM);
   const expected = isLate && hasQuorum ? heard : devices;
   const needed = successesNeeded(gates.successThreshold, expected);
   if (successesOf(facts) >= needed) return undefined;

@@ -1,5 +1,11 @@
 /** A rollout with devices that do what a test says: the store and the agents, in memory. */
-import { DeviceUpdateState, GATES_DEFAULT, RINGS_DEFAULT } from "@suture/contract";
+import {
+  DeviceUpdateState,
+  GATES_DEFAULT,
+  RINGS_DEFAULT,
+  type RolloutAction,
+} from "@suture/contract";
+import { isRefusal } from "./refusal.ts";
 import { type Decision, decide } from "./rollout.ts";
 import {
   gatherFacts,
@@ -8,6 +14,7 @@ import {
   type UpdateFacts,
 } from "./rollout-facts.ts";
 import { createRollout, type NewRollout, type Rollout } from "./rollout-state.ts";
+import { act } from "./rollout-transitions.ts";
 
 export const DAY = 86_400_000;
 export const HOUR = 3_600_000;
@@ -105,3 +112,29 @@ export class World {
     });
   }
 }
+
+/** Lets a person do it; throws where it is refused. */
+export function mustAct(world: World, action: RolloutAction, by = "oskar", reason?: string): void {
+  const after = act(world.rollout, { action, ...(reason && { reason }) }, by, world.now);
+  if (isRefusal(after)) throw new Error(`${after.detail}; ${after.next}`);
+  world.rollout = after;
+}
+
+/** A rollout through so many rings, submitted by ada and approved by petra. */
+export function runningWorld(sizes: readonly number[], changes: Partial<NewRollout> = {}): World {
+  const groups = draftOf()
+    .groups.slice(0, sizes.length)
+    .map(({ state: _, accepted: __, ...plan }) => plan);
+  const world = new World(draftOf({ groups, ...changes }), rowsOf(sizes));
+  mustAct(world, "submit", "ada");
+  mustAct(world, "approve", "petra");
+  return world;
+}
+
+/** Decides, does it, and gives the kinds of what was done. */
+export const kindsOfStep = (world: World): string[] => world.step().actions.map(({ kind }) => kind);
+/** `0 soak`: the group and the code of each wait. */
+export const waitsOf = (world: World): string[] =>
+  world.decide().reasons.map(({ group, code }) => `${group} ${code}`);
+
+export const statesOf = (world: World): string[] => world.rollout.groups.map(({ state }) => state);
