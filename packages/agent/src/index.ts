@@ -1,7 +1,6 @@
 export { AGENT_PROBLEMS, AgentError, type AgentProblem } from "./errors.ts";
 export { DECISION_REASONS, type DecisionReason } from "./executor/decision-reasons.ts";
 export type { Executor, ExecutorOptions } from "./executor/executor.ts";
-export { type Executor, type ExecutorOptions, openExecutor } from "./executor/executor.ts";
 export {
   askExecutor,
   connectExecutor,
@@ -9,7 +8,7 @@ export {
   ExecutorRefusal,
 } from "./executor-client.ts";
 export { type AgentFolders, foldersBelow } from "./folders.ts";
-export { type CommandRequest, type RunCommand, runCommand } from "./inventory/command-runner.ts";
+export type { CommandRequest, RunCommand } from "./inventory/command-runner.ts";
 export { parseEnrolmentAnswer } from "./network/answers.ts";
 export {
   checkEnrolment,
