@@ -30,7 +30,7 @@ export function describeFixes(fixes: readonly FixReport[]): readonly Block[] {
 
 function functionsOrReason({ functions, onlyAtStart, obstacles, verdict }: FixInBinary): string {
   if (obstacles.length > 0) {
-    return obstacles.map(({ code, name }) => `${code}: ${name}`).join("; ");
+    return [...new Set(obstacles.map(({ code, name }) => `${code}: ${name}`))].join("; ");
   }
   if (onlyAtStart.length > 0) return `${functions.join(" ")} (at start: ${onlyAtStart.join(" ")})`;
   return verdict === "nothing-to-do" ? "no machine code changes" : functions.join(" ");
