@@ -78,9 +78,13 @@ export const HAS_IT: ReadonlySet<DeviceUpdateState> = new Set([S.applying, S.app
 const isMendable = (row: RolloutDeviceRow): boolean =>
   (row.state === S.refused || row.state === S.failed) && row.signal === undefined;
 
-/** Whether the device is to be offered the update as soon as its group has begun. */
+/**
+ * Whether the device is to be offered the update as soon as its group has begun. Never again once a
+ * health signal has reverted it there.
+ */
 export const isToBeOffered = (row: RolloutDeviceRow, attempt: number): boolean =>
-  row.state === S.waiting || (isMendable(row) && row.attempt < attempt);
+  (row.state === S.waiting && row.signal === undefined) ||
+  (isMendable(row) && row.attempt < attempt);
 
 const ENDED: ReadonlySet<DeviceUpdateState> = new Set([
   S.applied,
