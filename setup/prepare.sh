@@ -12,7 +12,8 @@ purpose="${1:-start}"
 
 # package            | needed by         | kind | a file or command that shows it is there
 # "must": without it the purpose fails. "redis": only the redis part of the main job needs it, to
-# build packages; without it the main job shows the same on a small server of its own. What a
+# build packages; without it the main job shows the same on a small server of its own. "browser":
+# the tests of the console need it, and skip themselves without it, which CI counts as failed. What a
 # package needs for its build is never installed here: it goes into a root of its own.
 packages() {
   cat <<'TABLE'
@@ -26,6 +27,7 @@ procps               | start test bench  | must  | ps
 xz-utils             | start test        | must  | xz
 dpkg-dev             | start test        | redis | dpkg-source
 mmdebstrap           | start test        | redis | mmdebstrap
+chromium             | test              | browser | chromium
 TABLE
 }
 
@@ -93,10 +95,9 @@ prepare_npm() {
 }
 
 prepare_debian() {
-  local must redis wanted
+  local must wanted
   must="$(missing must)"
-  redis="$(missing redis)"
-  wanted="$must${must:+${redis:+ }}$redis"
+  wanted="$(echo $must $(missing redis) $(missing browser))"
   [[ -n "$wanted" ]] || return 0
 
   local command="apt-get update && apt-get install --yes --no-install-recommends $wanted"
@@ -128,8 +129,28 @@ give_up_on() {
     say "missing and needed for 'npm run $purpose': $1"
     exit 1
   fi
-  say "going on without them: they are needed for redis only"
+  say "going on without them: the redis part of the main job and the console's tests need them"
+}
+
+# The console in a browser is built files; everything else runs as it is. Tests build it themselves.
+prepare_console() {
+  local built=packages/console/dist/index.html
+  [[ "$purpose" == start ]] || return 0
+  if [[ -e "$built" && -z "$(newer_than "$built" packages/console packages/contract/src)" ]]; then
+    return
+  fi
+  say "npm run build:console: the pages that the server shows"
+  if ! quietly npm run build:console; then
+    say "it failed; what it says stands above. To try it again:  cd '$PWD' && npm run build:console"
+    exit 1
+  fi
+}
+
+# newer_than FILE FOLDER...: the first source in the folders that is newer than the file.
+newer_than() {
+  find "${@:2}" '(' -name node_modules -o -name dist ')' -prune -o -type f -newer "$1" -print -quit
 }
 
 prepare_npm
 prepare_debian
+prepare_console

@@ -57,7 +57,16 @@ export const theme = createTheme({
     TagsInput: { defaultProps: { size: "sm" } },
     Textarea: { defaultProps: { size: "sm", autosize: true, minRows: 2 } },
     Checkbox: { defaultProps: { size: "sm" } },
-    Modal: { defaultProps: { centered: true, size: "lg", overlayProps: { opacity: 0.4 } } },
+    Modal: {
+      defaultProps: {
+        centered: true,
+        size: "lg",
+        overlayProps: { opacity: 0.4 },
+        closeButtonProps: { "aria-label": "Close" },
+        // A dialog's heading is no banner of the page.
+        attributes: { header: { role: "presentation" } },
+      },
+    },
     Tooltip: {
       defaultProps: {
         multiline: true,

@@ -17,7 +17,7 @@ const COLUMNS: readonly Column<ComponentCompliance>[] = [
     cell: ({ file, buildId, package: name, version }) => (
       <>
         <code>{file}</code>
-        <span className="second">
+        <span className="second line">
           {name === undefined ? "of no package" : `${name} ${version ?? ""}`}{" "}
           <code title={buildId}>{buildId.slice(0, 12)}…</code>
         </span>
