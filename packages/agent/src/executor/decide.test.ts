@@ -1,91 +1,28 @@
-import { type AssignedTarget, POLICY_DEFAULT, type PolicySettings } from "@suture/contract";
-import { type QualityUpdate, targetOf, type UpdateEntry } from "@suture/release";
-import fc from "fast-check";
+import { POLICY_DEFAULT } from "@suture/contract";
 import { describe, expect, test } from "vitest";
-import { noOrders, type Orders, ordersOfPolicy } from "../policy/orders.ts";
+import { noOrders } from "../policy/orders.ts";
 import { decide } from "./decide.ts";
-import type { Attempt, Bar } from "./record.ts";
-import type { ComponentFact, ProcessFact, Situation } from "./situation.ts";
-import { updateAttemptOf } from "./traditional-update.ts";
-
-const now = new Date("2026-11-22T10:00:00.000Z");
-const oldId = "aa".repeat(20);
-const newId = "bb".repeat(20);
-
-function update(baseline: string, sequence: number, change: Partial<UpdateEntry> = {}) {
-  const buildId = baseline === "2026-10" ? oldId : newId;
-  const entry: UpdateEntry = {
-    format: 1,
-    kind: sequence === 0 ? "baseline" : "hotpatch",
-    id: `redis-${baseline}-${sequence}`,
-    baseline,
-    sequence,
-    components: [{ file: "redis-server", buildId, package: "redis", version: "1" }],
-    cves: [],
-    severity: "important",
-    supersedes: [],
-    restartNeeded: sequence === 0,
-    leftOut: [],
-    released: `${baseline}-0${sequence + 1}`,
-    ...change,
-  };
-  const target = targetOf("redis", entry);
-  const sha256 = `${sequence}`.padStart(64, baseline.slice(-1));
-  return { ...entry, product: "redis", target, length: 1, sha256 } satisfies QualityUpdate;
-}
-const base = update("2026-10", 0);
-const first = update("2026-10", 1);
-const second = update("2026-10", 2);
-const newBase = update("2027-01", 0);
-const all = [base, first, second];
-
-const running = (...processes: Partial<ProcessFact>[]): ComponentFact => ({
-  buildId: oldId,
-  file: "/usr/bin/redis-server",
-  package: "redis-server",
-  isRestartable: true,
-  processes: processes.map((fact, at) => ({ pid: 100 + at, outdated: false, ...fact })),
-});
-const having = ({ id, sequence }: QualityUpdate) => ({ applied: { id, sequence } });
-
-const policy = (change: Partial<PolicySettings>): Orders =>
-  ordersOfPolicy({ ...POLICY_DEFAULT, ...change });
-const everyDay = [0, 1, 2, 3, 4, 5, 6];
-const open = [{ days: everyDay, begin: "00:00", end: "00:00" }];
-const closed = [{ days: everyDay, begin: "12:00", end: "12:01" }];
-const assigned = (...targets: (QualityUpdate & Partial<AssignedTarget>)[]): Orders => ({
-  ...noOrders,
-  source: "assignment",
-  expiresAt: new Date("2026-12-01T00:00:00Z"),
-  allowed: new Map(targets.map((entry) => [entry.target, entry])),
-});
-const bars = (...targets: QualityUpdate[]) =>
-  new Map(
-    targets.map(({ target }): [string, Bar] => [
-      target,
-      { target, code: "health-signal", detail: "", at: now.toISOString() },
-    ]),
-  );
-const attempts = (key: string, code: string, count: number, secondsAgo: number) => {
-  const at = new Date(now.getTime() - secondsAgo * 1000).toISOString();
-  return new Map<string, Attempt>([[key, { key, code, detail: "", count, at }]]);
-};
-
-interface Case extends Partial<Omit<Situation, "record">> {
-  readonly component?: ComponentFact;
-  readonly bars?: ReadonlyMap<string, Bar>;
-  readonly attempts?: ReadonlyMap<string, Attempt>;
-}
-const situation = ({ component = running({}), bars, attempts, ...change }: Case): Situation => ({
+import {
+  all,
+  assigned,
+  attempts,
+  bars,
+  base,
+  type Case,
+  closed,
+  first,
+  having,
+  newBase,
+  newId,
   now,
-  weekTime: { day: 0, minute: 600 },
-  updates: all,
-  channelExpires: new Date("2026-11-29T00:00:00Z"),
-  orders: policy({}),
-  components: [component],
-  record: { bars: bars ?? new Map(), attempts: attempts ?? new Map() },
-  ...change,
-});
+  oldId,
+  open,
+  policy,
+  running,
+  second,
+  situation,
+} from "./situation-fixture.ts";
+import { updateAttemptOf } from "./traditional-update.ts";
 
 /** `apply TARGET PIDS`, or `STATE: REASON`. */
 function outcome(change: Case): string | undefined {
@@ -343,95 +280,4 @@ describe("instead of a hotpatch", () => {
       "up-to-date-restarted: newest-installed",
     ],
   ])("%s", (_, change, expected) => expect(outcome(change)).toBe(expected));
-});
-
-test("whatever the situation: only what is signed, allowed, not withdrawn and not barred begins", () => {
-  const one = fc.constantFrom(first, second);
-  const some = fc.uniqueArray(one);
-  const process = fc.record({
-    pid: fc.nat(),
-    outdated: fc.boolean(),
-    applied: fc.option(
-      fc.record({ id: one.map(({ id }) => id), sequence: fc.integer({ min: 1, max: 4 }) }),
-      { nil: undefined },
-    ),
-  });
-  const cases = fc.record({
-    signed: some,
-    withdrawn: some,
-    named: some,
-    reverts: some,
-    barred: some,
-    paused: fc.boolean(),
-    source: fc.constantFrom("none", "policy", "assignment") as fc.Arbitrary<Orders["source"]>,
-    hours: fc.integer({ min: -24, max: 24 }),
-    expires: fc.integer({ min: -24, max: 24 }),
-    hotpatch: fc.constantFrom<PolicySettings["hotpatch"]>("allow", "block"),
-    restart: fc.constantFrom<PolicySettings["restart"]>("if-required", "never", "always"),
-    windows: fc.constantFrom(open, closed, []),
-    fallback: fc.boolean(),
-    hotpatchInWindowOnly: fc.boolean(),
-    processes: fc.array(process, { minLength: 1, maxLength: 4 }),
-  });
-  fc.assert(
-    fc.property(cases, (made) => {
-      const after = (hours: number) => new Date(now.getTime() + hours * 3600_000);
-      const { hotpatch, restart, windows, fallback, hotpatchInWindowOnly } = made;
-      const settings = { hotpatch, restart, windows, fallback, hotpatchInWindowOnly };
-      const allowed = new Map(made.named.map((entry) => [entry.target, entry]));
-      const withdrawal = { withdrawn: { date: "2026-11-01", reason: "bad" } };
-      const updates = made.signed.map((entry) =>
-        made.withdrawn.includes(entry) ? { ...entry, ...withdrawal } : entry,
-      );
-      const orders: Orders = {
-        source: made.source,
-        ...(made.source === "assignment" && { expiresAt: after(made.expires) }),
-        paused: made.paused,
-        allowed: made.source === "policy" ? "all" : allowed,
-        reverts: new Map(made.reverts.map(({ target }) => [target, "because"])),
-        policy: { ...POLICY_DEFAULT, ...settings },
-      };
-      const component: ComponentFact = {
-        ...running(),
-        processes: made.processes.map(({ applied, ...fact }) => ({
-          ...fact,
-          ...(applied && { applied }),
-        })),
-      };
-      const [decision] = decide(
-        situation({
-          updates,
-          orders,
-          component,
-          bars: bars(...made.barred),
-          channelExpires: after(made.hours),
-        }),
-      );
-      const act = decision?.act;
-      if (act === undefined) return;
-      const isOf = (entries: readonly QualityUpdate[]) => entries.some((e) => e.target === target);
-      const target = act.do === "revert" ? act.target : act.update.target;
-      if (act.do === "revert" && isOf(made.barred)) return;
-      expect(made.paused).toBe(false);
-      if (made.source === "assignment") expect(made.expires).toBeGreaterThan(0);
-      if (act.do === "revert") {
-        expect(isOf(made.reverts)).toBe(true);
-        return;
-      }
-      expect(isOf(made.signed)).toBe(true);
-      expect(made.source).not.toBe("none");
-      expect(made.hours).toBeGreaterThan(0);
-      expect(isOf(made.withdrawn) || isOf(made.reverts)).toBe(false);
-      if (made.source === "assignment") expect(isOf(made.named)).toBe(true);
-      if (act.do === "apply") {
-        expect(isOf(made.barred)).toBe(false);
-        expect(hotpatch).toBe("allow");
-        if (hotpatchInWindowOnly) expect(windows).toBe(open);
-      } else {
-        expect(restart).not.toBe("never");
-        expect(windows).toBe(open);
-      }
-    }),
-    { numRuns: 2000 },
-  );
 });

@@ -42,7 +42,7 @@ export interface TestDevice {
   /** Target and digest of the hotpatch of that sequence. */
   readonly target: (sequence: number) => { readonly target: string; readonly sha256: string };
   /** Builds a hotpatch and adds it to the channel; the spool has it after `deliver`. */
-  readonly addHotpatch: (sequence: number, source: string) => Promise<void>;
+  readonly addHotpatch: (sequence: number, source: string, dynamic?: string[]) => Promise<void>;
   readonly withdraw: (sequence: number) => Promise<void>;
   /** Publishes, and copies the channel into the spool as a network half would. */
   readonly deliver: () => Promise<void>;
@@ -87,10 +87,10 @@ export async function createTestDevice(
       target: targetOf(PRODUCT, entryOf(id, sequence)),
       sha256: digests.get(sequence) ?? "",
     }),
-    addHotpatch: async (sequence, source) => {
+    addHotpatch: async (sequence, source, dynamic = []) => {
       const functions = [...source.matchAll(/^(?:int|long|void) (\w+)\(/gm)].map((m) => m[1] ?? "");
       const { bytes } = workshop.makeHotpatch({
-        ...{ binary: program, source, functions, sequence, id: `fix-${sequence}` },
+        ...{ binary: program, source, functions, sequence, id: `fix-${sequence}`, dynamic },
       });
       digests.set(sequence, await channel.add(entryOf(id, sequence), bytes));
     },
