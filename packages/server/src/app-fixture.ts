@@ -92,6 +92,8 @@ export async function openTestApp(store: Store, parts: Partial<Parts> = {}): Pro
     version: "0.0.0",
     channelUrl: "/channel/",
     tickMs: 0,
+    // Faults of the server show in the output of the test.
+    logger: { level: "error" },
     ...parts,
   });
   await app.ready();

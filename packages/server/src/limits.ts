@@ -42,3 +42,8 @@ export const LISTENERS_MAX = 200;
 
 /** An assignment holds this long without the server, and is renewed when half of it is over. */
 export const ASSIGNMENT_MS = 14 * 24 * 3_600_000;
+
+/** Devices settled in one transaction in the background; those that ask must not wait long. */
+export const SETTLE_PAGE = 200;
+/** Devices that hold a request settle by themselves first. */
+export const SWEEP_MS = 2000;

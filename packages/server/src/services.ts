@@ -1,10 +1,15 @@
 /** What all handlers work with: the store, and what the server keeps in memory. */
 import type { FastifyBaseLogger } from "fastify";
+import { refreshAlerts } from "./fleet/alerts.ts";
+import { type Background, createBackground } from "./fleet/background.ts";
 import { createBatch } from "./fleet/batch.ts";
+import { createChannelReader } from "./fleet/channel.ts";
 import { type CheckIns, createCheckIns } from "./fleet/check-in.ts";
 import { createHeldRequests, type HeldRequests } from "./fleet/held-requests.ts";
 import { createListChanges, type ListChanges } from "./fleet/list-changes.ts";
+import { keepDay } from "./fleet/reports.ts";
 import { obeySignal } from "./fleet/signals.ts";
+import { createWorldLoader, type LoadWorld } from "./fleet/world.ts";
 import type { Parts } from "./parts.ts";
 import { publicKeysOf } from "./store/devices.ts";
 import type { Store } from "./store/store.ts";
@@ -18,6 +23,10 @@ export interface Services {
   readonly log: FastifyBaseLogger;
   /** The public key of a device. */
   readonly keyOf: (deviceId: string) => Promise<string | undefined>;
+  readonly loadWorld: LoadWorld;
+  /** Throws RequestError `channel-not-trusted`. */
+  readonly refreshChannel: () => Promise<void>;
+  readonly background: Background;
   readonly begin: () => Promise<void>;
   readonly end: () => Promise<void>;
 }
@@ -27,7 +36,17 @@ export function createServices(parts: Parts, log: FastifyBaseLogger): Services {
   const { store } = parts;
   const held = createHeldRequests();
   const lists = createListChanges();
-  const checkIns = createCheckIns({ parts, held, progressed: () => undefined });
+  const loadWorld = createWorldLoader();
+  const refreshChannel = createChannelReader(parts);
+  const background = createBackground({
+    parts,
+    loadWorld,
+    log,
+    everyMinute: [refreshChannel, async (now) => await keepDay(store.database, now)],
+    afterRollouts: [async (now) => await refreshAlerts(parts, loadWorld, now)],
+  });
+  const { progressed, settleSoon } = background;
+  const checkIns = createCheckIns({ parts, held, loadWorld, progressed });
   const keyOf = createBatch<string, string | undefined>({
     keyOf: (id) => id,
     concurrency: 2,
@@ -45,12 +64,17 @@ export function createServices(parts: Parts, log: FastifyBaseLogger): Services {
     lists,
     log,
     keyOf,
+    loadWorld,
+    refreshChannel,
+    background,
     async begin() {
-      deafen = store.hear((signal) => obeySignal(signal, { held, lists }));
+      background.begin();
+      deafen = store.hear((signal) => obeySignal(signal, { held, lists, settleSoon }));
     },
     async end() {
       deafen();
-      held.wakeAll();
+      held.endAll();
+      await background.end();
     },
   };
 }

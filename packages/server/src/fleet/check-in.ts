@@ -22,10 +22,12 @@ import {
   noteDisconnected,
 } from "../store/devices.ts";
 import type { Work } from "../store/store.ts";
-import { computeAssignments } from "./assignments.ts";
 import { createBatch } from "./batch.ts";
 import { takeChanges } from "./device-changes.ts";
-import type { HeldRequests } from "./held-requests.ts";
+import type { HeldRequests, Hold } from "./held-requests.ts";
+import { settleDevices } from "./settle.ts";
+import { signalLists } from "./signals.ts";
+import type { LoadWorld } from "./world.ts";
 
 export interface CheckIns {
   readonly checkIn: (device: SigningDevice, body: CheckIn) => Promise<CheckInAnswer>;
@@ -49,20 +51,28 @@ interface Result {
 export interface CheckInParts {
   readonly parts: Parts;
   readonly held: HeldRequests;
-  /** After progress of devices was kept: these updates may move rollouts. */
-  readonly progressed: (targets: ReadonlySet<string>) => void;
+  readonly loadWorld: LoadWorld;
+  /** Rollouts may move, for devices told how far they are with a target, or came or went. */
+  readonly progressed: (what: Progressed) => void;
 }
 
-/** A device that waits is connected for a little longer than its request is held. */
-const heldConnectedMs = HOLD_MS + CONNECTED_MS;
+export interface Progressed {
+  readonly targets: ReadonlySet<string>;
+  readonly rollouts: ReadonlySet<string>;
+}
+
+interface Changed extends Progressed {
+  readonly standings: readonly DeviceStanding[];
+}
 
 /** Answers devices, in batches. Throws RequestError `signature-invalid` for those that are gone. */
-export function createCheckIns({ parts, held, progressed }: CheckInParts): CheckIns {
+export function createCheckIns(options: CheckInParts): CheckIns {
+  const { parts, held } = options;
   const { store, now } = parts;
   const ask = createBatch<Item, Result | undefined>({
     keyOf: ({ deviceId }) => deviceId,
     concurrency: store.concurrency,
-    run: async (items) => await answerTogether(parts, items, progressed),
+    run: async (items) => await answerTogether(options, items),
   });
   const answerTo = async (item: Item): Promise<Result> => {
     const result = await ask(item);
@@ -87,53 +97,60 @@ export function createCheckIns({ parts, held, progressed }: CheckInParts): Check
       };
     },
     async awaitAssignment({ id, nonce }, after, gone) {
-      // Held before it is looked at: what changes in between wakes it.
-      const hold = held.hold(id, HOLD_MS);
-      gone(() => {
-        hold.cancel();
-        void noteDisconnected(store.database, id, now()).catch(() => undefined);
-      });
-      const connectedUntil = new Date(now().getTime() + heldConnectedMs);
+      const until = now().getTime() + HOLD_MS;
+      const connectedUntil = new Date(until + CONNECTED_MS);
       const item = { deviceId: id, assignmentSerial: after, connectedUntil };
-      try {
-        const first = await answerTo({ ...item, nonce });
-        if (first.assignment !== undefined) return first.assignment;
-        if ((await hold.ended) === "over") return undefined;
-        return (await answerTo({ ...item, nonce: undefined })).assignment;
-      } finally {
-        hold.cancel();
+      let isGone = false;
+      let hold: Hold | undefined;
+      gone(() => {
+        isGone = true;
+        hold?.cancel();
+      });
+      for (let first = true; ; first = false) {
+        const leftMs = until - now().getTime();
+        // Held before it is looked at: what changes in between wakes it.
+        hold = held.hold(id, Math.max(0, leftMs));
+        try {
+          const { assignment } = await answerTo({ ...item, nonce: first ? nonce : undefined });
+          if (assignment !== undefined || isGone || leftMs <= 0) return assignment;
+          if ((await hold.ended) === "over") return undefined;
+        } finally {
+          hold.cancel();
+          if (isGone) await noteDisconnected(store.database, id, now());
+        }
       }
     },
   };
 }
 
 async function answerTogether(
-  parts: Parts,
+  { parts, loadWorld, progressed }: CheckInParts,
   items: readonly Item[],
-  progressed: CheckInParts["progressed"],
 ): Promise<(Result | undefined)[]> {
-  const { store } = parts;
+  const { store, controlKey } = parts;
   const now = parts.now();
   // A nonce is remembered for as long as its signature could be accepted.
   const noncesUntil = new Date(now.getTime() + 2 * SIGNATURE_AGE_MAX * 1000);
   const standings = new Map(await noteContacts(store.database, items, { now, noncesUntil }));
   const known = items.filter(({ deviceId }) => standings.has(deviceId));
-  const isStaleNow = (item: Item): boolean =>
-    isStale(standings.get(item.deviceId) as DeviceStanding, now);
-  const busy = known.filter((item) => hasNews(item, standings) || isStaleNow(item));
+  const busy = known.filter((item) => {
+    const standing = standings.get(item.deviceId);
+    return standing !== undefined && (hasNews(item, standing) || isStale(item, standing, now));
+  });
   if (busy.length > 0) {
-    const change = async (work: Work, some: readonly Item[]): Promise<DeviceStanding[]> => {
+    const change = async (work: Work, some: readonly Item[]): Promise<Changed> => {
       const told = some.flatMap(({ deviceId, checkIn }) =>
         checkIn ? [{ deviceId, checkIn }] : [],
       );
       const targets = await takeChanges(work, told, now);
       const ids = some.map(({ deviceId }) => deviceId);
-      const after = await computeAssignments(work, ids, { now, controlKey: parts.controlKey });
-      if (targets.size > 0) progressed(targets);
-      return after;
+      const settled = await settleDevices(work, ids, { now, controlKey, loadWorld });
+      if (told.length > 0) signalLists(work, "devices", "overview");
+      return { ...settled, targets };
     };
-    for (const standing of await togetherOrAlone(parts, busy, change)) {
-      standings.set(standing.id, standing);
+    for (const changed of await togetherOrAlone(parts, busy, change)) {
+      for (const standing of changed.standings) standings.set(standing.id, standing);
+      if (changed.rollouts.size + changed.targets.size > 0) progressed(changed);
     }
   }
   const newer = known.filter(({ deviceId, assignmentSerial }) => {
@@ -156,22 +173,22 @@ async function answerTogether(
 async function togetherOrAlone(
   { store }: Parts,
   items: readonly Item[],
-  change: (work: Work, some: readonly Item[]) => Promise<DeviceStanding[]>,
-): Promise<DeviceStanding[]> {
+  change: (work: Work, some: readonly Item[]) => Promise<Changed>,
+): Promise<Changed[]> {
   try {
-    return await store.transact(async (work) => await change(work, items));
+    return [await store.transact(async (work) => await change(work, items))];
   } catch (error) {
     if (items.length === 1) throw error;
-    const standings: DeviceStanding[] = [];
+    const changed: Changed[] = [];
     for (const item of items) {
-      standings.push(...(await store.transact(async (work) => await change(work, [item]))));
+      changed.push(await store.transact(async (work) => await change(work, [item])));
     }
-    return standings;
+    return changed;
   }
 }
 
 /** Whether the check-in says anything that is to be kept. */
-function hasNews({ deviceId, checkIn }: Item, standings: ReadonlyMap<string, DeviceStanding>) {
+function hasNews({ checkIn }: Item, standing: DeviceStanding): boolean {
   if (checkIn === undefined) return false;
   const { facts, components, progress, events, serial } = checkIn;
   return (
@@ -180,13 +197,15 @@ function hasNews({ deviceId, checkIn }: Item, standings: ReadonlyMap<string, Dev
     progress.length > 0 ||
     events.length > 0 ||
     // Nothing changed but the count: it is kept as well, or the device would be asked for all.
-    serial !== standings.get(deviceId)?.serial
+    serial !== standing.serial
   );
 }
 
 /** Whether the assignment is to be computed anew. */
-function isStale(standing: DeviceStanding, now: Date): boolean {
+function isStale({ assignmentSerial }: Item, standing: DeviceStanding, now: Date): boolean {
   return (
+    // The database was restored from a backup, or the device does not tell the truth.
+    assignmentSerial > (standing.assignment_serial ?? 0) ||
     standing.assignment_serial === null ||
     standing.assignment_fleet !== standing.fleet_generation ||
     standing.assignment_device !== standing.generation ||

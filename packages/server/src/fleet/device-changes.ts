@@ -36,7 +36,8 @@ export async function takeChanges(
     select d.id, f.serial, f.event_serial, d.hostname, d.system, f.kernel, f.processor,
       f.agent_version, d.readiness, f.findings, f.components
     from devices d join device_facts f on f.device_id = d.id
-    where d.id = any(${ids}::uuid[]) order by d.id for update of d`.execute(tx);
+      join device_contacts c on c.device_id = d.id
+    where d.id = any(${ids}::uuid[]) order by d.id for update of c`.execute(tx);
   const before = new Map(rows.map((row) => [row.id, row]));
   const kept: KeptFacts[] = [];
   for (const { deviceId, checkIn } of told) {
@@ -82,6 +83,7 @@ function factsAfter(row: Row, checkIn: CheckIn): Omit<KeptFacts, "id"> | undefin
     findings,
     components: merged,
     build_ids: [...new Set(merged.map(({ buildId }) => buildId))],
+    packages: [...new Set(merged.flatMap((component) => component.package ?? []))],
   };
 }
 

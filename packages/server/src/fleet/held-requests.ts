@@ -5,6 +5,8 @@ export interface HeldRequests {
   readonly hold: (deviceId: string, ms: number) => Hold;
   readonly wake: (deviceId: string) => void;
   readonly wakeAll: () => void;
+  /** Ends them without an answer: the server ends. */
+  readonly endAll: () => void;
   readonly count: () => number;
 }
 
@@ -33,6 +35,9 @@ export function createHeldRequests(): HeldRequests {
     wake: (deviceId) => held.get(deviceId)?.("woken"),
     wakeAll() {
       for (const end of [...held.values()]) end("woken");
+    },
+    endAll() {
+      for (const end of [...held.values()]) end("over");
     },
     count: () => held.size,
   };

@@ -18,15 +18,21 @@ export function signalDevices({ signal }: Work, deviceIds: readonly string[]): v
 /** Wakes all held requests. */
 export const signalAllDevices = ({ signal }: Work): void => signal("all-devices");
 
+/** Devices are to be settled that may not ask by themselves for a while. */
+export const signalSettle = ({ signal }: Work): void => signal("settle");
+
 /** Pages that show these lists load them anew. */
 export const signalLists = ({ signal }: Work, ...lists: ListName[]): void =>
   signal(`lists ${lists.join(" ")}`);
 
+export interface Obeying {
+  readonly held: HeldRequests;
+  readonly lists: ListChanges;
+  readonly settleSoon: () => void;
+}
+
 /** Does what a signal says. */
-export function obeySignal(
-  text: string,
-  { held, lists }: { readonly held: HeldRequests; readonly lists: ListChanges },
-): void {
+export function obeySignal(text: string, { held, lists, settleSoon }: Obeying): void {
   const [kind, ...words] = text.split(" ");
   switch (kind) {
     case "devices":
@@ -35,9 +41,13 @@ export function obeySignal(
     case "lists":
       lists.changed(words);
       break;
+    case "settle":
+      settleSoon();
+      break;
     case "all-devices":
     case MISSED_SIGNALS:
       held.wakeAll();
+      settleSoon();
       break;
     default:
       // A newer server over the same database may say what this one does not know.

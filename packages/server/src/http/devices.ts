@@ -1,9 +1,10 @@
 /** The list of devices, and one device. */
 import { RequestError } from "../errors.ts";
-import { signalDevices } from "../fleet/signals.ts";
+import { signalDevices, signalSettle } from "../fleet/signals.ts";
 import type { Services } from "../services.ts";
 import { listDevices } from "../store/device-list.ts";
 import { eventsOf, loadDevice } from "../store/device-page.ts";
+import { touchDevices } from "../store/devices.ts";
 import { isReferenceViolation } from "../store/violations.ts";
 import { change } from "./change.ts";
 import type { HandlersOf } from "./handler.ts";
@@ -23,15 +24,16 @@ export function deviceHandlers(services: Services): HandlersOf<Names> {
           const row = await work.tx
             .updateTable("devices")
             .set((set) => ({
-              ...(body.tags && { tags: [...body.tags].sort() }),
-              ...(body.ringId !== undefined && { ring_id: body.ringId }),
-              generation: set("generation", "+", 1),
+              tags: body.tags ? [...body.tags].sort() : set.ref("tags"),
+              ring_id: body.ringId === undefined ? set.ref("ring_id") : body.ringId,
             }))
             .where("id", "=", id)
             .returning("hostname")
             .executeTakeFirst();
           if (row === undefined) throw new RequestError("not-found", `no device ${id}`);
+          await touchDevices(work.tx, [id]);
           signalDevices(work, [id]);
+          signalSettle(work);
           return {
             value: undefined,
             action: "device.change",

@@ -56,6 +56,8 @@ export async function confirmAssignments(
   if (ids.length === 0) return;
   await sql`
     update assignments a
-    set fleet_generation = ${fleetGeneration}, device_generation = d.generation
-    from devices d where d.id = a.device_id and a.device_id = any(${ids}::uuid[])`.execute(tx);
+    set fleet_generation = ${fleetGeneration}, device_generation = c.generation
+    from device_contacts c where c.device_id = a.device_id and a.device_id = any(${ids}::uuid[])`.execute(
+    tx,
+  );
 }

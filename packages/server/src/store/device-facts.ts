@@ -15,6 +15,7 @@ export interface KeptFacts {
   readonly findings: DeviceFacts["findings"];
   readonly components: readonly ComponentFacts[];
   readonly build_ids: readonly string[];
+  readonly packages: readonly string[];
 }
 
 /** In place of what was known. */
@@ -23,11 +24,11 @@ export async function keepFacts(tx: Tx, rows: readonly KeptFacts[]): Promise<voi
   const document = JSON.stringify(rows);
   await sql`
     update devices d set hostname = r.hostname, system = r.system, readiness = r.readiness,
-      build_ids = r.build_ids
+      build_ids = r.build_ids, packages = r.packages
     from jsonb_to_recordset(${document}::jsonb) as r (id uuid, hostname text, system text,
-      readiness text, build_ids text[])
-    where d.id = r.id and (d.hostname, d.system, d.readiness, d.build_ids)
-      is distinct from (r.hostname, r.system, r.readiness, r.build_ids)`.execute(tx);
+      readiness text, build_ids text[], packages text[])
+    where d.id = r.id and (d.hostname, d.system, d.readiness, d.build_ids, d.packages)
+      is distinct from (r.hostname, r.system, r.readiness, r.build_ids, r.packages)`.execute(tx);
   await sql`
     update device_facts f set serial = r.serial, kernel = r.kernel, processor = r.processor,
       agent_version = r.agent_version, findings = r.findings, components = r.components

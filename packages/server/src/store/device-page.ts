@@ -8,6 +8,7 @@ import type {
   TargetProgress,
 } from "@suture/contract";
 import { sql } from "kysely";
+import { orderPolicies, policyOf } from "../domain/policy.ts";
 import { RequestError } from "../errors.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summaryOf } from "./device-list.ts";
 import { keysOf, pageOfRows, pageSizeOf } from "./pages.ts";
@@ -51,9 +52,21 @@ export async function loadDevice(database: Database, id: string, now: Date): Pro
     findings: row.findings,
     components: row.components,
     progress: await progressOf(database, id),
-    policy: { name: "Default", why: "No policy is for this device: the defaults hold." },
+    policy: await policyOfDevice(database, new Set(groups.map((group) => group.id))),
     groups,
   };
+}
+
+async function policyOfDevice(
+  database: Database,
+  groupIds: ReadonlySet<string>,
+): Promise<Device["policy"]> {
+  const policies = await database
+    .selectFrom("policies")
+    .select(["id", "name", "group_ids as groupIds", "precedence", "settings"])
+    .execute();
+  const { id, name, why } = policyOf(orderPolicies(policies), groupIds);
+  return { ...(id !== undefined && { id }), name, why };
 }
 
 async function progressOf(database: Database, id: string): Promise<TargetProgress[]> {
@@ -63,16 +76,22 @@ async function progressOf(database: Database, id: string): Promise<TargetProgres
     .where("device_id", "=", id)
     .orderBy("at", "desc")
     .execute();
-  return rows.map((row) => ({
-    target: row.target,
-    state: row.state,
-    ...(row.code !== null && { code: row.code }),
-    ...(row.detail !== null && { detail: row.detail }),
-    ...(row.signal !== null && { signal: row.signal }),
-    ...(row.pause_microseconds !== null && { pauseMicroseconds: row.pause_microseconds }),
-    ...(row.processes !== null && { processes: row.processes }),
-    at: row.at.toISOString(),
-  }));
+  return rows.flatMap((row) =>
+    row.state === null
+      ? []
+      : [
+          {
+            target: row.target,
+            state: row.state,
+            ...(row.code !== null && { code: row.code }),
+            ...(row.detail !== null && { detail: row.detail }),
+            ...(row.signal !== null && { signal: row.signal }),
+            ...(row.pause_microseconds !== null && { pauseMicroseconds: row.pause_microseconds }),
+            ...(row.processes !== null && { processes: row.processes }),
+            at: row.at.toISOString(),
+          },
+        ],
+  );
 }
 
 /** What happened on a device, newest first. Throws RequestError `not-found`. */

@@ -88,11 +88,13 @@ export async function noteContacts(
       from input i join fresh f on f.device_id = i.id where c.device_id = i.id),
     good as (
       select id from input where nonce is null union all select device_id from fresh)
-    select d.id, f.serial, f.event_serial, d.generation, fleet.generation as fleet_generation,
+    select d.id, f.serial, f.event_serial, c.generation, fleet.generation as fleet_generation,
       a.serial as assignment_serial, a.fleet_generation as assignment_fleet,
       a.device_generation as assignment_device, a.expires_at as assignment_expires
     from good join devices d using (id) join device_facts f on f.device_id = d.id
-      left join assignments a on a.device_id = d.id cross join fleet`.execute(database);
+      join device_contacts c on c.device_id = d.id left join assignments a on a.device_id = d.id cross join fleet`.execute(
+    database,
+  );
   return new Map(rows.map((row) => [row.id, row]));
 }
 
@@ -108,4 +110,19 @@ export async function noteDisconnected(
     .where("device_id", "=", deviceId)
     .where("connected_until", ">", now)
     .execute();
+}
+
+/** Devices whose compliance and assignment are to be computed again. In the order of their ids. */
+export async function touchDevices(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await sql`
+    update device_contacts c set generation = c.generation + 1
+    from (select device_id from device_contacts where device_id = any(${ids}::uuid[])
+      order by device_id for update) r
+    where c.device_id = r.device_id`.execute(tx);
+}
+
+/** The same for every device, in one row. */
+export async function touchFleet(tx: Tx): Promise<void> {
+  await sql`update fleet set generation = generation + 1`.execute(tx);
 }

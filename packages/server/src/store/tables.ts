@@ -17,6 +17,8 @@ import type {
   Scope,
 } from "@suture/contract";
 import type { Generated, JSONColumnType } from "kysely";
+import type { WaitReason } from "../domain/rollout-reasons.ts";
+import type { Rollout } from "../domain/rollout-state.ts";
 
 /** Written as text, read as the parsed value. */
 type Json<Value extends object | null> = JSONColumnType<Value, string, string>;
@@ -106,8 +108,7 @@ export interface DeviceTable {
   reason: Generated<string | null>;
   open_cves: Generated<string[]>;
   build_ids: Generated<string[]>;
-  /** Counts what makes a new assignment necessary. */
-  generation: Generated<number>;
+  packages: Generated<string[]>;
 }
 
 export interface DeviceFactsTable {
@@ -127,7 +128,10 @@ export interface DeviceContactTable {
   device_id: string;
   last_seen_at: Date | null;
   connected_until: Date | null;
+  /** Of the assignment in force on the device. */
   assignment_serial: Generated<number>;
+  /** Counts what makes it necessary to look at the device again (fleet/settle.ts). */
+  generation: Generated<number>;
 }
 
 export interface DeviceEventTable {
@@ -144,7 +148,8 @@ export interface DeviceEventTable {
 export interface DeviceUpdateTable {
   device_id: string;
   target: string;
-  state: DeviceUpdateState;
+  /** null: the device told nothing of it. */
+  state: DeviceUpdateState | null;
   code: string | null;
   detail: string | null;
   signal: HealthSignal | null;
@@ -266,10 +271,15 @@ export interface RolloutTable {
   sha256: string;
   state: RolloutState;
   created_by: string;
-  created_by_id: string;
   created_at: Date;
+  /** Only devices of these groups; none: all. */
+  group_ids: string[];
+  version: Generated<number>;
   /** What domain/rollout.ts works with. */
-  document: Json<object>;
+  document: Json<Rollout>;
+  /** Why its groups wait, at the last decision. */
+  waits: Json<WaitReason[]>;
+  decide_at: Date | null;
 }
 
 export interface RolloutDeviceTable {

@@ -21,6 +21,12 @@ export const begin: Migration = {
     `create table rings (
       id uuid primary key, name text not null unique, kind text not null, position int not null,
       deferral_days float8 not null, deadline_days float8 not null, grace_days float8 not null)`,
+    `insert into rings (id, name, kind, position, deferral_days, deadline_days, grace_days) values
+      (gen_random_uuid(), 'Test', 'test', 0, 0, 0, 0),
+      (gen_random_uuid(), 'Ring 1', 'ring', 1, 1, 2, 2),
+      (gen_random_uuid(), 'Ring 2', 'ring', 2, 5, 2, 2),
+      (gen_random_uuid(), 'Ring 3', 'ring', 3, 9, 5, 2),
+      (gen_random_uuid(), 'Last', 'last', 4, 10, 3, 2)`,
     `create table enrolment_tokens (
       id uuid primary key, name text not null, digest text not null unique, tags text[] not null,
       ring_id uuid references rings, expires_at timestamptz not null, uses_max int not null,
@@ -32,7 +38,7 @@ export const begin: Migration = {
       readiness text not null default 'not-registered',
       compliance text not null default 'not-ready', compliance_rank int not null default 0,
       reason text, open_cves text[] not null default '{}', build_ids text[] not null default '{}',
-      generation int8 not null default 1)`,
+      packages text[] not null default '{}')`,
     "create index on devices (hostname, id)",
     "create index on devices (compliance_rank, hostname, id)",
     "create index on devices (compliance)",
@@ -41,6 +47,7 @@ export const begin: Migration = {
     "create index on devices using gin (tags)",
     "create index on devices using gin (open_cves)",
     "create index on devices using gin (build_ids)",
+    "create index on devices using gin (packages)",
     `create table device_facts (
       device_id uuid primary key references devices on delete cascade,
       serial int8 not null default 0, event_serial int8 not null default 0,
@@ -50,14 +57,15 @@ export const begin: Migration = {
     `create table device_contacts (
       device_id uuid primary key references devices on delete cascade,
       last_seen_at timestamptz, connected_until timestamptz,
-      assignment_serial int8 not null default 0) with (fillfactor = 70)`,
+      assignment_serial int8 not null default 0, generation int8 not null default 1)
+      with (fillfactor = 70)`,
     `create table device_events (
       device_id uuid not null references devices on delete cascade, serial int8 not null,
       at timestamptz not null, kind text not null, target text, code text, detail text not null,
       primary key (device_id, serial))`,
     `create table device_updates (
       device_id uuid not null references devices on delete cascade, target text not null,
-      state text not null, code text, detail text, signal text, pause_microseconds float8,
+      state text, code text, detail text, signal text, pause_microseconds float8,
       processes int, at timestamptz not null, concerned boolean not null default false,
       protected boolean not null default false, primary key (device_id, target))`,
     "create index on device_updates (target, state, protected) where concerned",
@@ -101,8 +109,9 @@ export const begin: Migration = {
       first_seen_at timestamptz not null)`,
     `create table rollouts (
       id uuid primary key, name text not null, target text not null, sha256 text not null,
-      state text not null, created_by text not null, created_by_id uuid not null,
-      created_at timestamptz not null, document jsonb not null)`,
+      state text not null, created_by text not null,
+      created_at timestamptz not null, group_ids uuid[] not null, version int8 not null default 1,
+      document jsonb not null, waits jsonb not null default '[]', decide_at timestamptz)`,
     "create index on rollouts (created_at desc, id)",
     "create index on rollouts (state)",
     `create table rollout_devices (
