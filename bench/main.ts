@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { measureBuild, measureCompare } from "./build.ts";
 import { measureCall } from "./call.ts";
+import { measureFleetServer } from "./fleet-server.ts";
 import { measureMemory } from "./memory.ts";
 import { measurePause } from "./pause.ts";
 
@@ -12,11 +13,16 @@ const HELP = `usage: npm run bench -- NAME [--json] [--rounds N] [--cache DIR]
   pause    the longest gap a thread sees while a hotpatch is applied and reverted
   call     nanoseconds for a call before, with and after a hotpatch
   memory   what a hotpatch leaves in the process
+  fleet-server   check-ins a second, and how soon a pause and a hotpatch reach 2,000 connected
+           devices; lists and reports at 100,000 devices (--devices N, --rows N)
   build    seconds for a fix once its package was built, and for the comparison of the largest
            unit; the package is built first, in a cache that is the bench's own
 
 example: npm run bench -- pause --rounds 30
 `;
+
+/** These show their own tables. */
+const SHOWN: ReadonlySet<string> = new Set(["pause", "build", "fleet-server"]);
 
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -27,6 +33,8 @@ async function main(argv: readonly string[]): Promise<number> {
       help: { type: "boolean" },
       rounds: { type: "string" },
       threads: { type: "string" },
+      devices: { type: "string", default: "2000" },
+      rows: { type: "string", default: "100000" },
       cache: { type: "string" },
     },
   });
@@ -46,6 +54,15 @@ async function main(argv: readonly string[]): Promise<number> {
         return measureCall();
       case "memory":
         return measureMemory();
+      case "fleet-server": {
+        const [devices, devicesAsRows] = [Number(values.devices), Number(values.rows)];
+        const searchPath = process.env.PATH ?? "";
+        const rows = await measureFleetServer({
+          ...{ devices, rows: devicesAsRows, searchPath, progress },
+        });
+        if (!values.json) console.table(rows);
+        return { rows };
+      }
       case "build": {
         const usual = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "suture-bench");
         const { fixes, diff } = await measureBuild(resolve(values.cache ?? usual), progress);
@@ -65,7 +82,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return values.help ? 0 : 2;
   }
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else if (positionals[0] !== "pause" && positionals[0] !== "build") console.table(result);
+  else if (!SHOWN.has(positionals[0] ?? "")) console.table(result);
   return 0;
 }
 

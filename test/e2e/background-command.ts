@@ -19,6 +19,8 @@ export interface BackgroundCommand {
   readonly isRunning: () => boolean;
   /** The first line that it prints, now or later, and that matches. Throws when it ends first. */
   readonly line: (pattern: RegExp, timeoutMs: number) => Promise<RegExpExecArray>;
+  /** The last lines that it printed. */
+  readonly said: () => string;
   /** Asks it to end, waits, and kills what is left of its group. */
   readonly end: () => Promise<void>;
   /** Ends the whole group at once. */
@@ -49,12 +51,12 @@ export function startBackground(options: BackgroundOptions): BackgroundCommand {
   return {
     pid: child.pid ?? 0,
     isRunning,
+    said: () => output.lines().slice(-SAID_LINES).join("\n"),
     kill: () => killGroup("SIGKILL"),
     async line(pattern, timeoutMs) {
       const found = await output.matching(pattern, timeoutMs);
       if (found !== undefined) return found;
-      const last = output.lines().slice(-5).join("\n");
-      throw new Error(`suture ${name} did not say ${pattern}; it said:\n${last}`);
+      throw new Error(`suture ${name} did not say ${pattern}; it said:\n${this.said()}`);
     },
     async end() {
       if (isRunning()) {
@@ -71,6 +73,7 @@ export function startBackground(options: BackgroundOptions): BackgroundCommand {
   };
 }
 
+const SAID_LINES = 8;
 const LINES_MAX = 1000;
 
 function collect(child: ChildProcess, log: string) {

@@ -22,12 +22,22 @@ export interface ControlPlane {
   /** Calls routes as the account of that role. */
   readonly as: (role: DemonstrationRole) => Promise<Call>;
   readonly isRunning: () => boolean;
+  /** The last lines that it printed. */
+  readonly said: () => string;
   readonly end: () => Promise<void>;
   readonly kill: () => void;
 }
 
-/** Each is also the login of an account with that role alone. */
+/** Each has an account with that role alone; its login is the role, but for the admin's. */
 export type DemonstrationRole = "viewer" | "author" | "approver" | "operator" | "admin" | "auditor";
+
+export const DEMONSTRATION_ROLES: readonly DemonstrationRole[] = [
+  ...(["viewer", "author", "approver", "operator", "admin", "auditor"] as const),
+];
+
+/** `admin` itself is the first account, with a password of its own. */
+export const loginOf = (role: DemonstrationRole): string =>
+  role === "admin" ? "demo-admin" : role;
 
 const START_TIMEOUT_MS = 60_000;
 const SIGN_IN_TIMEOUT_MS = 30_000;
@@ -48,11 +58,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const [, url = ""] = await command.line(/listening at (http:\S+)/, START_TIMEOUT_MS);
     const [, password = ""] = await command.line(/demo accounts: password (.+)$/, START_TIMEOUT_MS);
     const callers = new Map<DemonstrationRole, Promise<Call>>();
-    const { pid, isRunning, end, kill } = command;
+    const { pid, isRunning, said, end, kill } = command;
     return {
-      ...{ pid, url, password, isRunning, end, kill },
+      ...{ pid, url, password, isRunning, said, end, kill },
       async as(role) {
-        const known = callers.get(role) ?? signIn(url, { login: role, password });
+        const known = callers.get(role) ?? signIn(url, { login: loginOf(role), password });
         callers.set(role, known);
         return await known;
       },

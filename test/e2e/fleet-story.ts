@@ -11,7 +11,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildId, parseElf } from "@suture/engine";
 import { openClientFleet } from "./client-fleet.ts";
-import { type ControlPlane, startControlPlane } from "./control-plane.ts";
+import {
+  type ControlPlane,
+  DEMONSTRATION_ROLES,
+  loginOf,
+  startControlPlane,
+} from "./control-plane.ts";
 import { type DemonstrationChannel, openChannel } from "./demonstration-channel.ts";
 import {
   awaitReady,
@@ -154,7 +159,7 @@ async function watch({ clients }: Target, name: string): Promise<void> {
 /** Until Ctrl-C, which ends this program. */
 async function stayUp({ journal, control, fleet, target, stage }: Story): Promise<void> {
   const { say } = journal;
-  const logins = ["viewer", "author", "approver", "operator", "admin", "auditor"];
+  const logins = DEMONSTRATION_ROLES.map(loginOf);
   say("");
   say(`Console: ${control.url}`);
   say(`Sign in as ${logins.join(", ")}; password: ${control.password}`);

@@ -50,7 +50,7 @@ function sceneOf(runs: string, fix: readonly string[]): Pick<Scene, "build" | "c
     build: ["--deb", "redis", ...words],
     channel: {
       product: "redis",
-      component: { file: "usr/bin/redis-server", package: "redis", version },
+      component: { file: "redis-server", package: "redis", version },
       imports: ["redis", ...words],
       leaking: ["--deb", "redis", ...words, "--patch", LEAK, "--binary", "redis-server"],
     },
