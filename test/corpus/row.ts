@@ -11,6 +11,7 @@ import {
   makeFixedRoot,
   treeCopyOptions,
 } from "../../packages/builder/src/deb/fixed-root.ts";
+import { absentUnits } from "../../packages/builder/src/deb/linked-units.ts";
 import { buildId } from "../../packages/builder/src/engine.ts";
 import {
   type ModuleOutcome,
@@ -146,7 +147,8 @@ async function openBinaries(walk: Walk): Promise<readonly OpenedBinary[] | Build
       return refuseBuild("bad-binary", { name: path, detail: "it has no Build-ID", next: "none" });
     }
     const module = createModule(image, { named: image, buildId: id, name: basename(path) });
-    opened.push({ path, file, module });
+    const absent = absentUnits(file, walk.rebuild, module.symbols);
+    opened.push({ path, file, module: { ...module, absent } });
   }
   return opened;
 }

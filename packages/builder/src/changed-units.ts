@@ -32,7 +32,7 @@ export function selectUnits(
   const changed = new Map(changes.map(({ path }) => [join(root, path), path]));
   const compiled = new Set<string>();
   const selected = units.flatMap(({ command, files }) => {
-    const key = JSON.stringify({ ...command, output: undefined });
+    const key = alikeKey(command);
     if (compiled.has(key)) return [];
     compiled.add(key);
     const changedFiles = [...new Set(files.flatMap((file) => changed.get(file) ?? []))];
@@ -48,6 +48,10 @@ export function selectUnits(
     return number === 1 ? unit : { ...unit, name: `${unit.name}(${number})` };
   });
 }
+
+/** Equal for commands that compile the same code, whatever they call the object. */
+export const alikeKey = (command: CompileCommand): string =>
+  JSON.stringify({ ...command, output: undefined });
 
 /** Why a unit cannot be compared function by function; undefined when it can. */
 export function checkUnit({ name, command }: ChangedUnit): RefusalItem | undefined {

@@ -27,6 +27,8 @@ export interface Module {
   /** True for a shared library, whose exported symbols other modules may replace. */
   readonly isLibrary: boolean;
   readonly symbols: ModuleSymbols;
+  /** Recorded units that are surely not linked into it, by `alikeKey`. */
+  readonly absent?: ReadonlySet<string>;
   /** Where functions may be, for a module whose symbols are not complete. */
   readonly code?: CodeRanges;
 }

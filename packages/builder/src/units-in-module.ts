@@ -7,6 +7,7 @@
  * places first, and one that would stand where another stands already is not in the module.
  */
 import { basename } from "node:path";
+import { alikeKey } from "./changed-units.ts";
 import type { CompiledUnit } from "./compare-trees.ts";
 import { diffObjects, formatAddress, SHN, STB, STT } from "./engine.ts";
 import type { Module } from "./module-symbols.ts";
@@ -36,8 +37,9 @@ export interface UnitsInModule {
  * none was found for sure.
  */
 export function unitsInModule(units: readonly CompiledUnit[], module: Module): UnitsInModule {
-  const isElsewhere = ({ unit }: CompiledUnit): boolean =>
-    module.symbols.complete && !module.symbols.files.has(basename(unit.command.file));
+  const isElsewhere = ({ unit: { command } }: CompiledUnit): boolean =>
+    module.absent?.has(alikeKey(command)) === true ||
+    (module.symbols.complete && !module.symbols.files.has(basename(command.file)));
   const elsewhere = units.filter(isElsewhere).map(({ unit }) => sourceOf(unit.name));
   const candidates = units.filter((unit) => !isElsewhere(unit));
   const all = candidates.map((unit) => ({

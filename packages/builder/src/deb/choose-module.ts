@@ -1,7 +1,7 @@
 /** The programs and libraries of a package that a build may make hotpatches for. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import type { UnitDependencies } from "../changed-units.ts";
+import { alikeKey, type UnitDependencies } from "../changed-units.ts";
 import type { Module } from "../module-symbols.ts";
 import { createModule, openElf } from "../open-module.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
@@ -57,10 +57,11 @@ export function unitsThatShip(
   binaries: readonly { readonly module: Module }[],
 ): readonly UnitDependencies[] {
   if (binaries.some(({ module }) => !module.symbols.complete)) return units;
+  const mayBeIn = ({ symbols, absent }: Module, { command }: UnitDependencies): boolean =>
+    symbols.files.has(basename(command.file)) && absent?.has(alikeKey(command)) !== true;
   return units.filter(
-    ({ command: { file, language } }) =>
-      language === "assembly" ||
-      binaries.some(({ module }) => module.symbols.files.has(basename(file))),
+    (unit) =>
+      unit.command.language === "assembly" || binaries.some(({ module }) => mayBeIn(module, unit)),
   );
 }
 

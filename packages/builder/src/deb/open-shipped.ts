@@ -14,6 +14,7 @@ import { createModule, openElf } from "../open-module.ts";
 import { type BuildRefusal, isBuildRefusal, refuseBuild } from "../refusals.ts";
 import { type BuildComparison, compareBuilds, contentDiffers } from "./compare-builds.ts";
 import type { LinkedFile } from "./linked-files.ts";
+import { absentUnits } from "./linked-units.ts";
 import type { Rebuild } from "./rebuild.ts";
 import type { ShippedFile } from "./shipped-files.ts";
 
@@ -35,9 +36,27 @@ export async function openShipped(
   if (same !== undefined) {
     const named = parseElf(await readFile(join(rebuild.root, same.path)));
     const module = createModule(image, { named, buildId: shipped.buildId, name });
-    return { module, proof: "identical-build-id", shipped };
+    const copies = rebuild.linked.filter((file) => file.buildId === shipped.buildId);
+    return {
+      module: { ...module, absent: absentFrom(copies, module, rebuild) },
+      proof: "identical-build-id",
+      shipped,
+    };
   }
   return openTwin({ image, shipped, name }, rebuild);
+}
+
+/** One of the copies of a file is where the linker put it; the others were installed. */
+function absentFrom(
+  copies: readonly LinkedFile[],
+  { symbols }: Module,
+  rebuild: Rebuild,
+): ReadonlySet<string> {
+  for (const { path } of copies) {
+    const absent = absentUnits(join(rebuild.root, path), rebuild, symbols);
+    if (absent.size > 0) return absent;
+  }
+  return new Set();
 }
 
 const symbolFile = ({ linked }: Rebuild, buildId: string): LinkedFile | undefined =>
