@@ -124,9 +124,8 @@ function toApply(
   if (stop !== undefined) return waiting(stop);
   if (policy.hotpatch === "block") {
     const instead = traditionalUpdate(situation, component, update);
-    return instead.act === undefined && instead.reason !== "wait-for-window"
-      ? waiting("hotpatch-blocked")
-      : instead;
+    const isUnderWay = ["wait-for-window", "update-failed"].includes(instead.reason);
+    return instead.act !== undefined || isUnderWay ? instead : waiting("hotpatch-blocked");
   }
   const attempt = situation.record.attempts.get(update.target);
   if (attempt !== undefined && isLasting(attempt)) {

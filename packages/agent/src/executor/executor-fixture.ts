@@ -156,6 +156,7 @@ async function startExecutor(
   const ended = executor.run(end.signal);
   ended.catch(() => {}); // `stop` tells.
   const root = await connectWhenThere(folders.socket, ended);
+  await untilStatus(root, ({ phase }) => phase !== "starting");
   return {
     root,
     log,
