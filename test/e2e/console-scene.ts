@@ -1,0 +1,178 @@
+/** The built console, served by a real server over a database of its own, in a real browser. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Role } from "@suture/contract";
+import type { Catalog } from "@suture/release";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { openTestApp, PASSWORD, type TestApp } from "../../packages/server/src/app-fixture.ts";
+import { openPGliteStore } from "../../packages/server/src/store/store.ts";
+
+const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const consoleFolder = join(repository, "packages/console");
+
+/** The browser of the system; undefined where there is none, which in CI is an error. */
+export function findChromium(): string | undefined {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const names = ["chromium", "chromium-browser", "google-chrome"];
+  const found = folders.flatMap((folder) => names.map((name) => join(folder, name)));
+  const path = found.find((file) => existsSync(file));
+  if (path !== undefined) return path;
+  if (process.env.CI) throw new Error("chromium is missing");
+  console.warn(
+    "SKIPPED: chromium is missing, so the console is not tried; apt-get install chromium",
+  );
+  return undefined;
+}
+
+/** Builds the console where its sources are newer than what is built. */
+function buildConsole(): string {
+  const built = join(consoleFolder, "dist/index.html");
+  const sources = ["packages/console", "packages/contract/src"].map((path) =>
+    join(repository, path),
+  );
+  const newest = Math.max(...sources.map(newestIn));
+  if (!existsSync(built) || statSync(built).mtimeMs < newest) {
+    const { NODE_ENV: _, ...env } = process.env;
+    const vite = join(
+      dirname(createRequire(import.meta.url).resolve("vite/package.json")),
+      "bin/vite.js",
+    );
+    execFileSync(process.execPath, [vite, "build", consoleFolder], { env, stdio: "ignore" });
+  }
+  return join(consoleFolder, "dist");
+}
+
+function newestIn(folder: string): number {
+  const times = readdirSync(folder, { withFileTypes: true }).map((entry) => {
+    if (entry.name === "dist" || entry.name === "node_modules") return 0;
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? newestIn(path) : statSync(path).mtimeMs;
+  });
+  return Math.max(0, ...times);
+}
+
+export interface ConsoleScene {
+  readonly server: TestApp;
+  readonly url: string;
+  /** A page of somebody with these roles, signed in through the sign-in page. */
+  readonly signIn: (roles: readonly Role[], options?: SignInOptions) => Promise<Page>;
+  /** A page of nobody. */
+  readonly open: (options?: SignInOptions) => Promise<Page>;
+  /** What went wrong in any page since the last time: errors, violations, foreign requests. */
+  readonly takeProblems: () => string[];
+  readonly close: () => Promise<void>;
+}
+
+export interface SignInOptions {
+  readonly scheme?: "light" | "dark";
+  /** Of the account; the roles by default. */
+  readonly login?: string;
+  readonly at?: string;
+}
+
+/** For anything on a page to come: a busy machine is slow. */
+const TIMEOUT_MS = 15_000;
+/** How often the server looks after rollouts by itself. */
+const TICK_MS = 100;
+
+export async function openConsole(
+  executablePath: string,
+  catalog?: Catalog,
+): Promise<ConsoleScene> {
+  const store = await openPGliteStore();
+  const server = await openTestApp(store, {
+    consoleFolder: buildConsole(),
+    tickMs: TICK_MS,
+    ...(catalog !== undefined && { readChannel: async () => catalog }),
+  });
+  // The browser has the real time, and shows how long ago things were.
+  server.clock.forward(Date.now() - server.clock.now().getTime());
+  const url = await server.app.listen({ host: "127.0.0.1", port: 0 });
+  // Chromium's sandbox does not work for root.
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const problems: string[] = [];
+
+  const open = async ({ scheme = "light", at = "/" }: SignInOptions = {}): Promise<Page> => {
+    const page = await newPage(browser, scheme);
+    watch(page, url, problems);
+    await page.goto(url + at);
+    return page;
+  };
+  const signIn = async (roles: readonly Role[], options: SignInOptions = {}): Promise<Page> => {
+    const { login = roles.join(".") } = options;
+    await server.person(roles, login);
+    const page = await open(options);
+    await page.getByLabel("Login").fill(login);
+    await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("navigation", { name: "Pages", exact: true }).waitFor();
+    return page;
+  };
+  return {
+    server,
+    url,
+    signIn,
+    open,
+    takeProblems: () => problems.splice(0),
+    async close() {
+      await browser.close();
+      await server.app.close();
+      await store.close();
+    },
+  };
+}
+
+async function newPage(browser: Browser, colorScheme: "light" | "dark"): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: 1360, height: 850 },
+    colorScheme,
+    locale: "en-GB",
+    reducedMotion: "reduce",
+  });
+  context.setDefaultTimeout(TIMEOUT_MS);
+  return await context.newPage();
+}
+
+/** The console is quiet, breaks no rule of the server's policy, and asks its own server alone. */
+function watch(page: Page, url: string, problems: string[]): void {
+  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
+  page.on("console", (message) => {
+    const isAnswer = message.text().startsWith("Failed to load resource");
+    if (message.type() === "error" && !isAnswer) problems.push(`console: ${message.text()}`);
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${url}/`)) problems.push(`foreign: ${request.url()}`);
+  });
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+interface Finding {
+  readonly id: string;
+  readonly help: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+}
+
+/** What axe-core finds on the page, one line a place. */
+export async function findingsOf(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const findings: readonly Finding[] = await page.evaluate(
+    "axe.run(document).then(({ violations }) => violations)",
+  );
+  return findings.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id} (${help}): ${html} ${failureSummary ?? ""}`),
+  );
+}
+
+/** Pictures of the page in light and dark, where SUTURE_SCREENSHOTS names a folder for them. */
+export async function takePictures(page: Page, name: string): Promise<void> {
+  const folder = process.env.SUTURE_SCREENSHOTS;
+  if (folder === undefined) return;
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`), fullPage: true });
+  }
+}
