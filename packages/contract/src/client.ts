@@ -56,7 +56,8 @@ export function createClient({ server, headers = {}, fetch }: ClientOptions): Ca
     });
     if (!response.ok) throw new ApiError(await problemOf(response));
     if (response.status === 204) return undefined as Answer<typeof name>;
-    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+    // Not JSON lines.
+    const isJson = /^application\/json(?:;|$)/.test(response.headers.get("content-type") ?? "");
     const answer: unknown = isJson ? await response.json() : await response.text();
     return answer as Answer<typeof name>;
   };

@@ -1,5 +1,6 @@
 /** A server of its own for a test, with people and devices that ask it. */
 import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import {
   type Answer,
   type DeviceFacts,
@@ -46,6 +47,8 @@ export interface TestApp {
   readonly app: FastifyInstance;
   readonly clock: Clock;
   readonly store: Store;
+  /** What the server otherwise does by itself: everything that is due. */
+  readonly tick: () => Promise<void>;
   /** Asks a route, with headers; nothing is checked. */
   readonly ask: Ask;
   /** A person with these roles, signed in: asks routes and gives what they answer. */
@@ -79,7 +82,10 @@ export interface TestDevice {
   readonly ask: Ask;
   readonly call: Caller;
   /** All facts, as a first check-in tells them. */
-  readonly tell: (facts: Partial<DeviceFacts>) => Promise<Answer<"checkIn">>;
+  readonly tell: (
+    facts: Partial<DeviceFacts>,
+    more?: Partial<NonNullable<Request<"checkIn">["body"]>>,
+  ) => Promise<Answer<"checkIn">>;
 }
 
 export async function openTestApp(store: Store, parts: Partial<Parts> = {}): Promise<TestApp> {
@@ -122,7 +128,8 @@ export async function openTestApp(store: Store, parts: Partial<Parts> = {}): Pro
     const { token } = await admin("createEnrolmentToken", { body });
     return await enrolWith({ app, clock, ask }, { token, hostname });
   };
-  return { app, clock, store, ask, person, enrol };
+  const tick = async (): Promise<void> => await app.tick();
+  return { app, clock, store, tick, ask, person, enrol };
 }
 
 async function enrolWith(
@@ -145,7 +152,7 @@ async function enrolWith(
     controlKey,
     ask: asDevice,
     call,
-    tell: async (facts) => {
+    tell: async (facts, more = {}) => {
       serial += 1;
       const body = {
         serial,
@@ -154,6 +161,7 @@ async function enrolWith(
         progress: [],
         events: [],
         assignmentSerial: 0,
+        ...more,
       };
       return await call("checkIn", { body });
     },
@@ -223,7 +231,25 @@ function callerOf(ask: Ask) {
   return async <Name extends RouteName>(
     name: Name,
     request?: Request<Name>,
-  ): Promise<Answer<Name>> => answerOf(await ask(name, request)) as Answer<Name>;
+  ): Promise<Answer<Name>> => {
+    const answer = answerOf(await ask(name, request));
+    checkAnswer(name, answer);
+    return answer as Answer<Name>;
+  };
+}
+
+const checks = new Map<RouteName, (value: unknown) => unknown>();
+
+/** Whether the server keeps to the contract in what it answers. */
+function checkAnswer(name: RouteName, answer: unknown): void {
+  const { answer: schema }: Route = ROUTES[name];
+  if (schema === undefined) return;
+  const check = checks.get(name) ?? TypeBoxValidatorCompiler({ schema, httpPart: "body" } as never);
+  checks.set(name, check as (value: unknown) => unknown);
+  const result = check(answer as never) as { readonly error?: unknown };
+  if (result.error !== undefined) {
+    throw new Error(`the answer of ${name} is not as the contract says: ${JSON.stringify(result)}`);
+  }
 }
 
 function answerOf(response: LightMyRequestResponse): unknown {

@@ -24,6 +24,12 @@ import type { Parts } from "./parts.ts";
 import { createServices, type Services } from "./services.ts";
 
 declare module "fastify" {
+  interface FastifyInstance {
+    /** Does at once what the server otherwise does by and by. */
+    tick: () => Promise<void>;
+    /** Requests of devices that wait for a new assignment at this server. */
+    heldRequests: () => number;
+  }
   interface FastifyRequest {
     /** Who asks; set before the handler runs. */
     who: Principal;
@@ -58,6 +64,8 @@ export async function createApp(parts: Parts): Promise<FastifyInstance> {
   const services = createServices(parts, app.log);
   const devices = createDeviceAuthentication(services.keyOf, () => parts.now().getTime());
   const handlers = createHandlers(services);
+  app.decorate("tick", services.background.tick);
+  app.decorate("heldRequests", services.held.count);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
     addRoute(app, { name, handlers, services, devices });
   }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { verifyChain } from "../domain/audit-chain.ts";
 import { appendAudit } from "./audit.ts";
 import { allRecords } from "./audit-log.ts";
-import { onBothStores } from "./both-stores.ts";
+import { onBothStores } from "./test-both-stores.ts";
 import { insertDevice, noteContacts } from "./devices.ts";
 import { useEnrolmentToken } from "./enrolment-tokens.ts";
 import { MIGRATIONS, migrate } from "./migrate.ts";
