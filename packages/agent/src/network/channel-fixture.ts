@@ -28,15 +28,17 @@ export interface ChannelRequest {
   readonly folder: string;
   readonly buildId: string;
   readonly now: Date;
+  /** Of which the program is called like it: `redis`. */
+  readonly product?: string;
 }
 
-const product = "redis";
 const baseline = "2026-10";
 
 export async function createTestChannel({
   folder,
   buildId,
   now,
+  product = "redis",
 }: ChannelRequest): Promise<TestChannel> {
   const files = folderFiles(folder);
   const [root, targets, own, snapshot, timestamp] = [1, 2, 3, 4, 5].map(testKey) as [
@@ -64,7 +66,7 @@ export async function createTestChannel({
     id: sequence === 0 ? `${product}-${baseline}` : `${product}-${sequence}`,
     baseline,
     sequence,
-    components: [{ file: "redis-server", buildId, package: "redis", version: "1" }],
+    components: [{ file: product, buildId, package: product, version: "1" }],
     cves: [],
     severity: "important",
     supersedes: [],
