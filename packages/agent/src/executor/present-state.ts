@@ -83,7 +83,10 @@ export function createStateKeeper(parts: StateParts): StateKeeper {
         present.progress,
       );
       const { facts, progress } = present;
-      const text = JSON.stringify([facts, progress, parts.recorder.record().eventSerial]);
+      // The many files of no interest are not put into words each time: their age tells.
+      const few = { ...facts, components: facts.components.slice(0, relevant.length) };
+      const { eventSerial } = parts.recorder.record();
+      const text = JSON.stringify([few, progress, eventSerial, others?.at ?? 0]);
       if (text === told) return;
       told = text;
       serial += 1;

@@ -35,9 +35,10 @@ export interface SeenComponent extends RunningComponent {
 /** One look at everything. Of files of no interest it is not asked what is applied to them. */
 export async function lookAround(
   { scanner, packages, patched, ownPid }: SurroundingsParts,
-  isOfInterest: (component: RunningComponent) => boolean,
+  isOfInterest: (component: { readonly buildId: string }) => boolean,
 ): Promise<Surroundings> {
-  const processes = scanner.scan().filter(({ pid }) => pid !== ownPid);
+  const hasInterest = ({ files }: RunningProcess) => files.some(isOfInterest);
+  const processes = scanner.scan(hasInterest).filter(({ pid }) => pid !== ownPid);
   patched.keepOnly(new Set(processes.map(({ pid }) => pid)));
   const found = componentsOf(processes);
   await packages.learn(found.map(({ file }) => file));
@@ -90,7 +91,7 @@ export function factOf(
 export function interestIn(
   updates: readonly QualityUpdate[],
   buildIds: Iterable<string>,
-): (component: RunningComponent) => boolean {
+): (component: { readonly buildId: string }) => boolean {
   const known = new Set(buildIds);
   for (const update of updates) for (const { buildId } of update.components) known.add(buildId);
   return ({ buildId }) => known.has(buildId);

@@ -51,8 +51,11 @@ export interface ScanOptions {
 }
 
 export interface Scanner {
-  /** The processes now, in ascending order of their ids. */
-  readonly scan: () => readonly RunningProcess[];
+  /**
+   * The processes now, in ascending order of their ids. Those that are not of interest, and have
+   * run for a while, may be told as they were half a minute ago.
+   */
+  readonly scan: (isOfInterest?: (process: RunningProcess) => boolean) => readonly RunningProcess[];
   /** The next scan reads all mappings anew: files on the disk were replaced. */
   readonly renew: () => void;
 }
@@ -61,7 +64,14 @@ interface Known {
   readonly process: RunningProcess;
   readonly mappings: readonly FileMapping[];
   readonly readAt: number;
+  /** When it was seen first, and when its `stat` was read last. */
+  readonly seenAt: number;
+  readonly checkedAt: number;
 }
+
+/** After so long a process has done its exec, if it does one; until then it is looked at always. */
+const SETTLED_MS = 15_000;
+const CHECK_MS = 30_000;
 
 /** Nothing is read before the first scan. Processes of other users need root. */
 export function createScanner(options: ScanOptions): Scanner {
@@ -72,11 +82,17 @@ export function createScanner(options: ScanOptions): Scanner {
     renew: () => {
       known = new Map();
     },
-    scan: () => {
+    scan: (isOfInterest = () => true) => {
       const now = options.now();
       const next = new Map<number, Known>();
       const used = new Map<string, string | undefined>();
       for (const pid of processIds(proc)) {
+        const early = known.get(pid);
+        if (early !== undefined && isQuiet(early, now) && !isOfInterest(early.process)) {
+          next.set(pid, early);
+          keepBuildIds(early.mappings, buildIds, used);
+          continue;
+        }
         const stat = readStat(proc, pid);
         if (stat === undefined || stat.isKernelThread || stat.state === "Z") continue;
         const before = known.get(pid);
@@ -92,13 +108,28 @@ export function createScanner(options: ScanOptions): Scanner {
         // The size of the last reading stays, so that a change is seen when its time comes.
         const memoryBytes = isFresh ? before.process.memoryBytes : stat.memoryBytes;
         const process = { ...stat, memoryBytes, executable, uid, ...(unit && { unit }), files };
-        next.set(pid, { process, mappings, readAt });
+        const seenAt = isSame ? before.seenAt : now;
+        next.set(pid, { process, mappings, readAt, seenAt, checkedAt: now });
       }
       known = next;
       buildIds = used;
       return [...next.values()].map(({ process }) => process);
     },
   };
+}
+
+const isQuiet = ({ seenAt, checkedAt }: Known, now: number): boolean =>
+  now - seenAt >= SETTLED_MS && now - checkedAt < CHECK_MS;
+
+function keepBuildIds(
+  mappings: readonly FileMapping[],
+  known: ReadonlyMap<string, string | undefined>,
+  used: Map<string, string | undefined>,
+): void {
+  for (const { device, inode } of mappings) {
+    const key = `${device} ${inode}`;
+    if (known.has(key)) used.set(key, known.get(key));
+  }
 }
 
 /** How old the mappings may be: of a process that maps more or less than before, and of others. */
@@ -135,7 +166,7 @@ function ifThere<Value>(read: () => Value): Value | undefined {
 
 /** What /proc says of the process now; undefined once it is gone. */
 export function readStat(proc: string, pid: number): ProcessStat | undefined {
-  const text = ifThere(() => readFileSync(`${proc}/${pid}/stat`, "latin1"));
+  const text = ifThere(() => readFileSync(`${proc}/${pid}/stat`, "utf8"));
   return text === undefined ? undefined : parseStat(text);
 }
 
