@@ -42,7 +42,8 @@ export async function enrolThisMachine(options: MachineOptions): Promise<Enrolle
   );
   if (!enrolment.answer.ok) throw new Error(problemOf(enrolment));
   const agent = startBackground({
-    args: ["agent", "run", ...common, "--start-within", "0"],
+    // Whatever else runs on this machine, of the same Build-ID even, is left alone.
+    args: ["agent", "run", ...common, "--processes", stage.folder, "--start-within", "0"],
     log: join(stage.folder, "agent.log"),
     nodeArgs: ["--single-threaded"],
   });

@@ -115,12 +115,13 @@ async function openChannelFor(
 }
 
 async function openControlPlane(
-  { stage, undo, journal }: Play,
+  { stage, undo, journal, witnesses }: Play,
   channel: DemonstrationChannel,
 ): Promise<ControlPlane> {
   const folder = join(stage.folder, "control-plane");
   const control = await startControlPlane({ folder, channel: channel.folder });
   undo.push(control.kill);
+  witnesses.push(() => `the server said last:\n${control.said()}`);
   journal.say(`process ${control.pid} at ${control.url}`);
   return control;
 }

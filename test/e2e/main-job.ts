@@ -23,14 +23,14 @@ import type { Play, Undo } from "./play.ts";
 const { values } = parseArgs({
   options: {
     once: { type: "boolean", default: false },
-    "engine-only": { type: "boolean", default: true },
-    fleet: { type: "boolean", default: false },
+    "engine-only": { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     rebuilt: { type: "boolean", default: false },
     victim: { type: "boolean", default: false },
   },
 });
 const undo: Undo[] = [];
+const witnesses: (() => string)[] = [];
 const abort = new AbortController();
 const undoAll = (): void => {
   for (const one of undo.splice(0).reverse()) one();
@@ -49,12 +49,12 @@ function openPlay(): Play {
   undo.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   const { rebuilt, victim } = values;
   const stage = { folder, say: journal.say };
-  return { stage, journal, undo, signal: abort.signal, rebuilt, victim };
+  return { stage, journal, undo, witnesses, signal: abort.signal, rebuilt, victim };
 }
 
 async function main(): Promise<boolean> {
   const play = openPlay();
-  if (values["engine-only"] && !values.fleet) return await playEngineStory(play, values);
+  if (values["engine-only"]) return await playEngineStory(play, values);
   if (process.geteuid?.() !== 0) {
     play.journal.say("the agent's executor runs as root, and you do not: the engine's part only");
     play.journal.say("the whole story: sudo npm start");
@@ -70,6 +70,7 @@ try {
   process.exitCode = (await main()) ? 0 : 1;
 } catch (error) {
   console.error(`\nfailed: ${error instanceof Error ? error.message : error}`);
+  for (const tell of witnesses) console.error(tell());
   process.exitCode = 1;
 } finally {
   undoAll();

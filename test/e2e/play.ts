@@ -13,6 +13,8 @@ export interface Play {
   readonly stage: Stage;
   readonly journal: Journal;
   readonly undo: Undo[];
+  /** What tells more when the play fails: the last words of processes. */
+  readonly witnesses: (() => string)[];
   readonly signal: AbortSignal;
   /** Uses the newest redis without its last patches, as where the archive has one version only. */
   readonly rebuilt: boolean;

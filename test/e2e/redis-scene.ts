@@ -5,7 +5,7 @@
  * oldest and the newest; gives undefined, after saying why, where the archive cannot serve this.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { REDIS_TRIGGERS } from "./redis-triggers.ts";
@@ -71,10 +71,13 @@ async function prepareEarlier(version: string, stage: Stage): Promise<Scene | un
     const output = ["--output", join(stage.folder, "first.hotpatch")];
     const result = await runSuture(["build", ...scene.build, ...output], { onProgress: stage.say });
     if (result.answer.ok) {
+      // The agent looks after the stage's folder alone, and what is built lies in a cache.
+      const program = join(stage.folder, "redis-server");
+      copyFileSync(String(result.answer.binary), program);
       return {
         title: `redis-server ${version}, rebuilt without ${trigger.patch}`,
+        program,
         // One file is server and checker, and goes by the name it is called by.
-        program: String(result.answer.binary),
         calledAs: "redis-server",
         args: (port) => redisArguments(port, stage.folder),
         ...scene,

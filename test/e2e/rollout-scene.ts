@@ -9,6 +9,10 @@ import { until } from "./until.ts";
 
 type Rollout = Answer<"rollout">;
 
+/** Hours of the real thing are seconds here. */
+const SOAK_SECONDS = 3;
+/** Long enough for the health watch on a busy machine; a halt does not wait for its end. */
+const LEAK_SOAK_SECONDS = 60;
 const ROLLOUT_TIMEOUT_MS = 180_000;
 const SETTLE_TIMEOUT_MS = 60_000;
 
@@ -25,7 +29,11 @@ export interface Secured {
 export async function rollOutFix(story: Story, fix: PublishedHotpatch): Promise<Secured> {
   const { control, fleet, journal, target } = story;
   await target.clients.window("rollout");
-  const id = await beginRollout(story, { name: "Security update", target: fix.target });
+  const id = await beginRollout(story, {
+    name: "Security update",
+    target: fix.target,
+    soakSeconds: SOAK_SECONDS,
+  });
   const rollout = await followRollout(story, { id, states: ["completed", "halted", "stopped"] });
   await target.clients.window("between");
   journal.claim("the rollout went through all rings", rollout.state === "completed");
@@ -64,7 +72,11 @@ export async function rollOutLeak(
   const { control, fleet, journal, stage, target } = story;
   await target.clients.window("leak");
   const before = residentMiB(target.server.pid);
-  const id = await beginRollout(story, { name: "A leaking hotpatch", target: leak.target });
+  const id = await beginRollout(story, {
+    name: "A leaking hotpatch",
+    target: leak.target,
+    soakSeconds: LEAK_SOAK_SECONDS,
+  });
   let most = before;
   const watching = setInterval(() => {
     most = Math.max(most, residentMiB(target.server.pid));
@@ -114,15 +126,22 @@ async function takeBack(story: Story, id: string): Promise<void> {
   story.journal.claim("an operator reverted it everywhere", state === "reverted");
 }
 
+interface RolloutPlan {
+  readonly name: string;
+  readonly target: string;
+  readonly soakSeconds: number;
+}
+
 /** The channel is read anew, then the author drafts and submits, and the approver approves. */
 async function beginRollout(
   { control, fleet }: Story,
-  { name, target }: { readonly name: string; readonly target: string },
+  { name, target, soakSeconds }: RolloutPlan,
 ): Promise<string> {
   const author = await control.as("author");
   const approver = await control.as("approver");
   await author("refreshCatalog");
-  const body = { name, target, ringIds: [...fleet.ringIds], groupIds: [], gates: GATES };
+  const gates = { ...GATES, soakHours: soakSeconds / 3600 };
+  const body = { name, target, ringIds: [...fleet.ringIds], groupIds: [], gates };
   const { id } = await author("createRollout", { body });
   await author("actOnRollout", { params: { id }, body: { action: "submit" } });
   await approver("actOnRollout", { params: { id }, body: { action: "approve" } });
@@ -136,14 +155,22 @@ async function followRollout(
 ): Promise<Rollout> {
   const viewer = await control.as("viewer");
   let told = "";
-  return await until(`the rollout is ${states.join(" or ")}`, ROLLOUT_TIMEOUT_MS, async () => {
+  const what = `the rollout is ${states.join(" or ")}`;
+  const rollout = await until(what, ROLLOUT_TIMEOUT_MS, async () => {
     const rollout = await viewer("rollout", { params: { id } });
     const now = describe(rollout);
     if (now !== told) stage.say(now);
     told = now;
     return states.includes(rollout.state) ? rollout : undefined;
   });
+  const { items } = await viewer("rolloutDevices", { params: { id }, query: {} });
+  for (const { hostname, state, code = "", detail = "" } of items) {
+    if (ERRORS.has(state)) stage.say(`${hostname}: ${state}: ${code} ${detail}`);
+  }
+  return rollout;
 }
+
+const ERRORS: ReadonlySet<string> = new Set(["refused", "failed", "reverted"]);
 
 function describe({ state, groups }: Rollout): string {
   const parts = groups.map(({ name, devices, counts, state: group }) => {
