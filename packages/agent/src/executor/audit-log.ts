@@ -24,6 +24,7 @@ import { AgentError } from "../errors.ts";
 import { isObject } from "../fields.ts";
 import { eventsAnswerMax, recordBytesMax } from "../limits.ts";
 import type { AuditRecord, AuditVerifyAnswer, HistoryRequest } from "../messages.ts";
+import { asDiskFull } from "./journal.ts";
 
 export interface AuditEntry {
   readonly who: string;
@@ -32,7 +33,7 @@ export interface AuditEntry {
 }
 
 export interface AuditLog {
-  /** Durable when it returns. Throws what the file system throws; nothing is written then. */
+  /** Durable when it returns. Throws AgentError `disk-full`; nothing is written then. */
   readonly append: (entry: AuditEntry, now: Date) => AuditRecord;
   /** Index and hash of the newest record; index -1 and 64 zeros before the first. */
   readonly head: () => { readonly index: number; readonly hash: string };
@@ -62,9 +63,9 @@ export function openAuditLog(path: string): AuditLog {
       try {
         for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
         fdatasyncSync(file);
-      } catch (error) {
+      } catch (cause) {
         ftruncateSync(file, size);
-        throw error;
+        throw asDiskFull(cause, path);
       }
       size += bytes.length;
       head = { index: record.index, hash: record.hash };

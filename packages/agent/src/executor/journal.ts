@@ -194,7 +194,8 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
 
 const DISK_FULL: readonly unknown[] = ["ENOSPC", "EDQUOT", "EFBIG"];
 
-function asDiskFull(cause: unknown, path: string): unknown {
+/** AgentError `disk-full` for an error that says so; any other as it is. */
+export function asDiskFull(cause: unknown, path: string): unknown {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   if (!DISK_FULL.includes(code)) return cause;
   return new AgentError("disk-full", path, String(code), { cause });

@@ -134,8 +134,5 @@ export function openRecorder({ folder, now, faultPoint = () => {} }: RecorderOpt
   };
 }
 
-function isDiskFullError(error: unknown): boolean {
-  if (error instanceof AgentError) return error.code === "disk-full";
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
-}
+const isDiskFullError = (error: unknown): boolean =>
+  error instanceof AgentError && error.code === "disk-full";
