@@ -1,5 +1,6 @@
 /** Devices as single statements for many at once. */
 import { sql } from "kysely";
+import { retried } from "./retry.ts";
 import type { Database, Tx } from "./store.ts";
 
 /** Public keys by device; devices that are gone are absent. */
@@ -74,7 +75,7 @@ export async function noteContacts(
   const nonces = contacts.map(({ nonce }) => nonce ?? null);
   const serials = contacts.map(({ assignmentSerial }) => assignmentSerial);
   const untils = contacts.map(({ connectedUntil }) => connectedUntil.toISOString());
-  const { rows } = await sql<DeviceStanding>`
+  const query = sql<DeviceStanding>`
     with input as (
       select * from unnest(${ids}::uuid[], ${nonces}::text[], ${serials}::int8[],
         ${untils}::timestamptz[]) as i (id, nonce, serial, until)),
@@ -92,9 +93,9 @@ export async function noteContacts(
       a.serial as assignment_serial, a.fleet_generation as assignment_fleet,
       a.device_generation as assignment_device, a.expires_at as assignment_expires
     from good join devices d using (id) join device_facts f on f.device_id = d.id
-      join device_contacts c on c.device_id = d.id left join assignments a on a.device_id = d.id cross join fleet`.execute(
-    database,
-  );
+      join device_contacts c on c.device_id = d.id
+      left join assignments a on a.device_id = d.id cross join fleet`;
+  const { rows } = await retried(async () => await query.execute(database));
   return new Map(rows.map((row) => [row.id, row]));
 }
 

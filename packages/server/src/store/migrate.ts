@@ -1,15 +1,9 @@
 /** Brings the tables up to date: numbered migrations, each in a transaction, one server at a time. */
 import { type Kysely, sql } from "kysely";
 import { StoreError } from "./errors.ts";
+import type { Migration } from "./migration.ts";
 import { begin } from "./migrations/0001-begin.ts";
 import type { Tables } from "./tables.ts";
-
-export interface Migration {
-  /** From 1, without gaps. */
-  readonly number: number;
-  readonly name: string;
-  readonly statements: readonly string[];
-}
 
 export const MIGRATIONS: readonly Migration[] = [begin];
 

@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { verifyChain } from "../domain/audit-chain.ts";
 import { appendAudit } from "./audit.ts";
 import { allRecords } from "./audit-log.ts";
-import { onBothStores } from "./test-both-stores.ts";
 import { insertDevice, noteContacts } from "./devices.ts";
 import { useEnrolmentToken } from "./enrolment-tokens.ts";
 import { MIGRATIONS, migrate } from "./migrate.ts";
 import type { Store } from "./store.ts";
+import { onBothStores } from "./test-both-stores.ts";
 import { isUniqueViolation } from "./violations.ts";
 
 const now = new Date("2026-11-22T10:00:00.000Z");

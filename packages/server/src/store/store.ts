@@ -5,11 +5,14 @@
  * after the transaction that sent them is committed. On PGlite there is only one server, and the
  * signal goes to it directly; on PostgreSQL LISTEN and NOTIFY carry it.
  */
+import { mkdir } from "node:fs/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { Kysely, PGliteDialect, PostgresDialect, type Transaction } from "kysely";
 import pg from "pg";
+import { lockFolder } from "./folder-lock.ts";
 import { listenToSignals } from "./listener.ts";
 import { migrate } from "./migrate.ts";
+import { retried } from "./retry.ts";
 import type { Tables } from "./tables.ts";
 
 export type Database = Kysely<Tables>;
@@ -20,7 +23,10 @@ export interface Store {
   readonly database: Database;
   /** Batches that may run side by side. */
   readonly concurrency: number;
-  /** Runs in one transaction; signals sent within it are heard after its commit. */
+  /**
+   * Runs in one transaction; signals sent within it are heard after its commit. It may run again
+   * where another transaction was in its way: `act` does nothing outside of the database.
+   */
   readonly transact: <Value>(act: (work: Work) => Promise<Value>) => Promise<Value>;
   /** Hears what any server over this database signals. Gives the way to stop hearing. */
   readonly hear: (listener: (signal: string) => void) => () => void;
@@ -39,8 +45,13 @@ export interface StoreOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** A store in a folder of this machine, or in memory where no folder is given. Migrated. */
+/**
+ * A store in a folder of this machine, or in memory where no folder is given. Migrated. Throws
+ * StoreError `folder-in-use`.
+ */
 export async function openPGliteStore(folder?: string): Promise<Store> {
+  if (folder !== undefined) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = folder === undefined ? undefined : await lockFolder(folder);
   const pglite = await PGlite.create(folder === undefined ? {} : { dataDir: folder });
   const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) });
   await migrate(database);
@@ -58,7 +69,10 @@ export async function openPGliteStore(folder?: string): Promise<Store> {
       return value;
     },
     hear: (listener) => hearing(listeners, listener),
-    close: async () => await database.destroy(),
+    async close() {
+      await database.destroy();
+      lock?.release();
+    },
   };
 }
 
@@ -99,12 +113,15 @@ export async function openPostgresStore({ url, report }: PostgresOptions): Promi
     database,
     concurrency: 2,
     async transact(act) {
-      return await database.transaction().execute(async (tx) => {
-        const signals: string[] = [];
-        const value = await act({ tx, signal: (text) => signals.push(text) });
-        await notify(tx, signals);
-        return value;
-      });
+      return await retried(
+        async () =>
+          await database.transaction().execute(async (tx) => {
+            const signals: string[] = [];
+            const value = await act({ tx, signal: (text) => signals.push(text) });
+            await notify(tx, signals);
+            return value;
+          }),
+      );
     },
     hear: (hear) => hearing(listeners, hear),
     async close() {

@@ -1,5 +1,5 @@
 /** The first tables. Numbered migrations are never edited: a change is a new number. */
-import type { Migration } from "../migrate.ts";
+import type { Migration } from "../migration.ts";
 
 export const begin: Migration = {
   number: 1,
