@@ -16,6 +16,9 @@ export interface AgentParts
     Pick<typeof release, "folderFiles" | "openReleaseClient" | "ReleaseError"> {
   readonly now: () => Date;
   readonly randomBytes: (length: number) => Uint8Array;
+  readonly processId: number;
+  /** Now: it changes when the parent ends. */
+  readonly parentId: () => number;
   /** Who runs the command. */
   readonly userId: number;
   readonly fetch: typeof globalThis.fetch;
@@ -26,5 +29,6 @@ export interface AgentParts
   readonly readInput: (bytesMax: number) => Promise<Uint8Array>;
   /** The executor half with the engine. Both are loaded when it is asked for. */
   readonly openExecutorHalf: (options: ExecutorChoice) => Promise<agent.Executor>;
+  readonly releaseMemoryOnceStarted: () => void;
   readonly faultPoint: (name: string) => void;
 }

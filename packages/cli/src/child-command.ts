@@ -5,6 +5,8 @@ export interface ChildOptions {
   readonly user?: { readonly uid: number; readonly gid: number };
   /** Written to its standard input; without it, the child has none. */
   readonly input?: string;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Its standard output is read, not shown. */
   readonly reads?: boolean;
 }
@@ -21,11 +23,12 @@ const outputBytesMax = 256 * 1024;
 /** Starts a program that dies with this one's terminal at the latest. */
 export function startChild(
   [program = "", ...args]: readonly string[],
-  { user, input, reads = false }: ChildOptions = {},
+  { user, input, env, reads = false }: ChildOptions = {},
 ): CommandChild {
   const child = spawn(program, args, {
     stdio: [input === undefined ? "ignore" : "pipe", reads ? "pipe" : "inherit", "inherit"],
     cwd: "/",
+    env: { ...process.env, ...env },
     ...user,
   });
   let output = "";

@@ -10,6 +10,7 @@ import { runCli } from "./cli.ts";
 import { COMMANDS } from "./commands.ts";
 import { createOutput } from "./output.ts";
 import type { BuilderParts, EngineParts, ReleaseParts } from "./parts.ts";
+import { releaseMemoryOnceStarted } from "./resting-memory.ts";
 import { askSecret } from "./terminal.ts";
 
 const argv = process.argv.slice(2);
@@ -55,6 +56,9 @@ const loadAgent = async (): Promise<AgentParts> => {
     now: () => new Date(),
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
     userId: process.geteuid?.() ?? 0,
+    processId: process.pid,
+    parentId: () => process.ppid,
+    releaseMemoryOnceStarted,
     fetch: globalThis.fetch,
     machine: {
       hostname: hostname().slice(0, 100),

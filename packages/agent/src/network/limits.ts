@@ -35,7 +35,7 @@ export const checkInGapMs = 300;
 export const factsGapMs = 5000;
 
 /** How often the settings are looked at: enrolment takes effect without a restart. */
-export const settingsIntervalMs = 2000;
+export const settingsIntervalMs = 5000;
 
 /** Failures of the channel in a row before the device counts as not ready. */
 export const channelFailuresMax = 3;

@@ -30,6 +30,7 @@ export const agentRun: Command = {
       value: "DIR",
       help: "look only after processes whose program lies in DIR",
     },
+    parent: { type: "string", value: "PID", help: "end when this parent process has ended" },
     "start-within": {
       type: "string",
       value: "SECONDS",
@@ -48,6 +49,7 @@ async function run(args: Arguments, parts: AgentParts, context: Context): Promis
   const startWithin = numberOf(args, "start-within", { min: 0, max: 3600 }) ?? startWithinSeconds;
   if (half === undefined) {
     if (parts.userId !== 0) return rootNeeded("without --half, agent run starts a half as root");
+    parts.releaseMemoryOnceStarted();
     await runBothHalves({
       ...{ root: rootOf(args), user: userOf(args, context), startWithin, parts },
       processes: args.text("processes"),
@@ -71,7 +73,8 @@ async function runExecutor(args: Arguments, parts: AgentParts, context: Context)
     log: (text) => context.progress(`executor half: ${text}`),
     ...(processes !== undefined && { processFolder: resolve(processes) }),
   });
-  await executor.run(context.endSignal());
+  parts.releaseMemoryOnceStarted();
+  await executor.run(endSignal(args, parts, context));
   return done({ ended: "executor" });
 }
 
@@ -95,8 +98,24 @@ async function runNetwork(
     startWithinMs: startWithin * 1000,
     log: (text) => context.progress(`network half: ${text}`),
   });
-  await half.run(context.endSignal());
+  parts.releaseMemoryOnceStarted();
+  await half.run(endSignal(args, parts, context));
   return done({ ended: "network" });
+}
+
+const parentLookMs = 3000;
+
+/** Aborts when the command is told to end, or its parent has ended. */
+function endSignal(args: Arguments, parts: AgentParts, context: Context): AbortSignal {
+  const parent = numberOf(args, "parent", { min: 1, max: 999_999_999 });
+  const told = context.endSignal();
+  if (parent === undefined) return told;
+  const orphaned = new AbortController();
+  const timer = setInterval(() => {
+    if (parts.parentId() !== parent) orphaned.abort();
+  }, parentLookMs);
+  timer.unref();
+  return AbortSignal.any([told, orphaned.signal]);
 }
 
 export const rootNeeded = (detail: string): Outcome =>
