@@ -27,6 +27,8 @@ export interface Channel {
   readonly state: () => ChannelState;
   /** What was verified last, until it expires. */
   readonly catalog: () => Catalog | undefined;
+  /** The same, also when it has expired: to know what things are, and not to begin anything. */
+  readonly lastCatalog: () => Catalog | undefined;
   /** Verified bytes of a target of the catalog. Throws ReleaseError. */
   readonly download: (target: string) => Promise<Uint8Array>;
 }
@@ -73,6 +75,7 @@ export function openChannel({ root, spool, folder, now }: ChannelOptions): Chann
       return state;
     },
     state: () => state,
+    lastCatalog: () => catalog,
     catalog: () => (catalog === undefined || isExpired(catalog, now()) ? undefined : catalog),
     download: async (target) => {
       if (downloader === undefined) {

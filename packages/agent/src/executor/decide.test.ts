@@ -98,7 +98,7 @@ describe("hotpatches", () => {
     [
       "the clock was set back",
       { attempts: attempts(second.target, "function-on-stack", 1, -86_400) },
-      "not-up-to-date: retry-later",
+      "apply redis-2026-10-2 100",
     ],
   ])("%s", (_, change, expected) => expect(outcome(change)).toBe(expected));
 });

@@ -21,9 +21,9 @@ import {
   type Decision,
   isExpired,
   isLasting,
+  isTooEarly,
   isWindowOpen,
   type ProcessFact,
-  retryAt,
   type Situation,
   standstill,
 } from "./situation.ts";
@@ -133,7 +133,7 @@ function toApply(
       ? traditionalUpdate(situation, component, update)
       : waiting("apply-refused");
   }
-  if (attempt !== undefined && situation.now < retryAt(attempt)) return waiting("retry-later");
+  if (attempt !== undefined && isTooEarly(attempt, situation.now)) return waiting("retry-later");
   if (policy.hotpatchInWindowOnly && !isWindowOpen(situation, update.target)) {
     return waiting("wait-for-window");
   }
@@ -188,14 +188,18 @@ function withoutHotpatch(
   return waiting("not-assigned");
 }
 
-/** A component that the newest baseline consists of, and no hotpatch is for. */
+/** A component that the newest baseline consists of, or one with a hotpatch that no channel knows. */
 function installed({ updates }: Situation, component: ComponentFact): Decision | undefined {
   const update = updates.find(
     ({ sequence, components }) =>
       sequence === 0 && components.some(({ buildId }) => buildId === component.buildId),
   );
-  if (update === undefined) return undefined;
-  return { component, update, compliance: ComplianceState.restarted, reason: "newest-installed" };
+  if (update !== undefined) {
+    return { component, update, compliance: ComplianceState.restarted, reason: "newest-installed" };
+  }
+  const isHotpatched = component.processes.some(({ applied }) => applied !== undefined);
+  if (!isHotpatched) return undefined;
+  return { component, compliance: ComplianceState.hotpatched, reason: "not-in-channel" };
 }
 
 /** The newest baseline that is allowed and has another file of this name than what runs. */

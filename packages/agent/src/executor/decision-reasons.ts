@@ -10,6 +10,10 @@ const nothingToDo = "nothing to do";
 export const DECISION_REASONS = {
   "newest-applied": row("the newest hotpatch that is allowed is in all its processes", nothingToDo),
   "newest-installed": row("its processes run the newest baseline", nothingToDo),
+  "not-in-channel": row(
+    "it has a hotpatch that no channel verified here knows",
+    "look at the channel: suture readiness",
+  ),
   "nothing-offered": row("the channel has no update for it", nothingToDo),
   "to-apply": row("a hotpatch is about to be applied", "wait a few seconds"),
   "to-revert": row("a hotpatch is about to be reverted", "wait a few seconds"),

@@ -1,4 +1,5 @@
 /** The whole executor on real processes: applying, superseding, reverting, and what it tells. */
+import { rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createTestDevice, type RunningExecutor, type TestDevice } from "./executor-fixture.ts";
 
@@ -15,6 +16,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await executor?.stop();
   await device.workshop.endVictims();
+  rmSync(device.folders.executor, { recursive: true });
 });
 afterAll(() => device.close());
 
@@ -71,4 +73,43 @@ test("stand-alone: the newest goes into all processes, into later ones, and a ne
   const back = await executor.root.ask("apply", { target, dryRun: false });
   expect(back.actions).toMatchObject([{ action: "apply", outcome: "done", hotpatch: "fix-2" }]);
   expect(await answersOf(first)).toBe("one 11 two 22 three 33");
+});
+
+test("without the spool, and after a restart, what was verified once is enough", async () => {
+  device.writePolicy();
+  const first = await device.workshop.start(device.program, ["1"]);
+  executor = await device.start();
+  await executor.until(hotpatchedOf(1));
+  await executor.stop();
+  rmSync(device.folders.spool, { recursive: true });
+  executor = await device.start();
+  const second = await device.workshop.start(device.program, ["1"]);
+  const status = await executor.until(hotpatchedOf(2));
+  expect(status.channel).toMatchObject({ problem: { code: "file-missing" } });
+  expect(status.components[0]?.hotpatch).toBe("fix-2");
+  for (const victim of [first, second]) {
+    expect(await answersOf(victim)).toBe("one 11 two 22 three 33");
+  }
+  await device.deliver();
+});
+
+test("a clock that is set forward takes nothing away and adds nothing; set back, it goes on", async () => {
+  device.writePolicy();
+  let offsetMs = 0;
+  const now = () => new Date(Date.now() + offsetMs);
+  const first = await device.workshop.start(device.program, ["1"]);
+  executor = await device.start({ now });
+  await executor.until(hotpatchedOf(1));
+  offsetMs = 400 * 24 * 3600_000;
+  const second = await device.workshop.start(device.program, ["1"]);
+  const late = await executor.until(({ components }) => components[0]?.processes === 2);
+  expect(late.watching).toHaveLength(1);
+  expect(await answersOf(first)).toBe("one 11 two 22 three 33");
+  expect(await answersOf(second)).toBe("one 1 two 2 three 3");
+  expect((await executor.root.ask("readiness", {})).findings).toMatchObject([
+    { reason: "channel-unreachable" },
+  ]);
+  offsetMs = -3600_000;
+  await executor.until(hotpatchedOf(2));
+  expect(await answersOf(second)).toBe("one 11 two 22 three 33");
 });

@@ -125,6 +125,11 @@ async function runExecutor(options: ExecutorOptions, signal: AbortSignal): Promi
   const wake = createWake();
   const turn = async (demand?: Demand) => {
     const result = await takeTurn(parts, demand);
+    if (demand?.dryRun !== true) {
+      for (const { action, target = "", outcome, detail } of result.reports) {
+        log(`${action} ${target}: ${outcome}: ${detail}`);
+      }
+    }
     // Root's demand looks at other windows than those in force: what is told comes of a turn.
     if (demand === undefined) state.take(result);
     else wake.now();
@@ -244,6 +249,7 @@ const currentChannel = (current: () => Channel): Channel => ({
   update: () => current().update(),
   state: () => current().state(),
   catalog: () => current().catalog(),
+  lastCatalog: () => current().lastCatalog(),
   download: (target) => current().download(target),
 });
 

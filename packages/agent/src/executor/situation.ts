@@ -111,8 +111,15 @@ const RETRY_MAX_MS = 3600_000;
 export const isLasting = ({ code, count }: { code: string; count: number }): boolean =>
   !PASSING.includes(code) || (count >= ATTEMPTS_MAX && code !== "channel");
 
-/** Twice as long each time, an hour at most; and at once where the clock was set back. */
-export function retryAt({ count, at }: { readonly count: number; readonly at: string }): Date {
+/**
+ * Whether the next attempt must wait: twice as long each time, an hour at most. An attempt that
+ * lies in the future says that the clock was set back since, and holds nothing up.
+ */
+export function isTooEarly(
+  { count, at }: { readonly count: number; readonly at: string },
+  now: Date,
+): boolean {
   const waitMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(20, count - 1));
-  return new Date(Date.parse(at) + waitMs);
+  const sinceMs = now.getTime() - Date.parse(at);
+  return sinceMs >= 0 && sinceMs < waitMs;
 }

@@ -6,8 +6,8 @@ import {
   type ComponentFact,
   type Decision,
   isLasting,
+  isTooEarly,
   isWindowOpen,
-  retryAt,
   type Situation,
   standstill,
 } from "./situation.ts";
@@ -43,7 +43,7 @@ export function traditionalUpdate(
   const pids = component.processes.map(({ pid }) => pid);
   const inProgress = { component, update, compliance: ComplianceState.inProgress };
   const attempt = situation.record.attempts.get(updateAttemptOf(update.target));
-  if (attempt !== undefined && (isLasting(attempt) || situation.now < retryAt(attempt))) {
+  if (attempt !== undefined && (isLasting(attempt) || isTooEarly(attempt, situation.now))) {
     return pending("update-failed");
   }
   if (component.processes.every(({ outdated }) => outdated)) {

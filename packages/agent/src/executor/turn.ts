@@ -80,18 +80,19 @@ export async function takeTurn(parts: TurnParts, demand?: Demand): Promise<TurnR
 
 async function look(parts: TurnParts): Promise<Surroundings> {
   const { channel, recorder, orders } = parts;
-  const { bars, watches } = recorder.record();
-  const targets = [...bars.keys(), ...orders().orders().reverts.keys()];
+  const { bars, watches, progress } = recorder.record();
+  const { reverts } = orders().orders();
+  const targets = [...bars.keys(), ...progress.keys(), ...reverts.keys()];
   const ids = targets.flatMap((target) => buildIdOf(target) ?? []);
   const watched = [...watches.values()].map(({ buildId }) => buildId);
-  const isOfInterest = interestIn(channel.catalog()?.updates ?? [], [...ids, ...watched]);
+  const isOfInterest = interestIn(channel.lastCatalog()?.updates ?? [], [...ids, ...watched]);
   return await lookAround({ ...parts, restartCommands: parts.restartCommands() }, isOfInterest);
 }
 
 function situationOf(parts: TurnParts, { components }: Surroundings, demand?: Demand): Situation {
   const { channel, orders, recorder, restartCommands } = parts;
   const now = parts.now();
-  const catalog = channel.catalog();
+  const catalog = channel.lastCatalog();
   const inForce = orders().orders();
   const { bars, attempts } = recorder.record();
   const atOnce = { ...inForce.policy, hotpatchInWindowOnly: false, windows: [ALWAYS] };
