@@ -7,7 +7,7 @@
  * due. The figure is the highest rate at which 99 of 100 answers came within 50 ms; where they did
  * at no rate, the highest at which the answers kept up.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Call, ComponentFacts } from "@suture/contract";
@@ -19,6 +19,7 @@ import { type MeasuredChannel, openMeasuredChannel } from "./fleet-server-channe
 import { fillDevices } from "./fleet-server-rows.ts";
 import { median } from "./pause.ts";
 import { type MeasuredPostgres, postgresFolder, startPostgres } from "./postgres.ts";
+import { processorSeconds } from "./processor-time.ts";
 
 export interface FleetServerRow {
   readonly database: "postgresql" | "pglite";
@@ -296,15 +297,6 @@ async function medianMs(act: () => Promise<void>): Promise<number> {
     times.push(performance.now() - begin);
   }
   return round1(median(times));
-}
-
-const TICKS_A_SECOND = 100;
-
-/** What the process has used of processors, in seconds (proc(5), /proc/PID/stat). */
-function processorSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }
 
 const round1 = (value: number): number => Math.round(value * 10) / 10;

@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { measureAgentAtRest } from "./agent-at-rest.ts";
 import { measureBuild, measureCompare } from "./build.ts";
 import { measureCall } from "./call.ts";
 import { measureFleetServer } from "./fleet-server.ts";
@@ -15,6 +16,7 @@ const HELP = `usage: npm run bench -- NAME [--json] [--rounds N] [--cache DIR]
   memory   what a hotpatch leaves in the process
   fleet-server   check-ins a second, and how soon a pause and a hotpatch reach 2,000 connected
            devices; lists and reports at 100,000 devices (--devices N, --rows N)
+  agent-at-rest  memory and processor share of both halves while nothing happens (--seconds N)
   build    seconds for a fix once its package was built, and for the comparison of the largest
            unit; the package is built first, in a cache that is the bench's own
 
@@ -35,6 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
       threads: { type: "string" },
       devices: { type: "string", default: "2000" },
       rows: { type: "string", default: "100000" },
+      seconds: { type: "string", default: "60" },
       cache: { type: "string" },
     },
   });
@@ -63,6 +66,8 @@ async function main(argv: readonly string[]): Promise<number> {
         if (!values.json) console.table(rows);
         return { rows };
       }
+      case "agent-at-rest":
+        return await measureAgentAtRest(Number(values.seconds), progress);
       case "build": {
         const usual = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "suture-bench");
         const { fixes, diff } = await measureBuild(resolve(values.cache ?? usual), progress);

@@ -20,6 +20,8 @@ export interface MachineOptions {
   readonly token: string;
   readonly channelRoot: string;
   readonly signal: AbortSignal;
+  /** Looks after every process of the machine, and not just those below the stage's folder. */
+  readonly allProcesses?: boolean;
 }
 
 /** The user nobody: it owns nothing, and every machine has it. */
@@ -41,9 +43,10 @@ export async function enrolThisMachine(options: MachineOptions): Promise<Enrolle
     { onProgress: stage.say, signal },
   );
   if (!enrolment.answer.ok) throw new Error(problemOf(enrolment));
+  // Whatever else runs on this machine, of the same Build-ID even, is left alone.
+  const only = options.allProcesses ? [] : ["--processes", stage.folder];
   const agent = startBackground({
-    // Whatever else runs on this machine, of the same Build-ID even, is left alone.
-    args: ["agent", "run", ...common, "--processes", stage.folder, "--start-within", "0"],
+    args: ["agent", "run", ...common, ...only, "--start-within", "0"],
     log: join(stage.folder, "agent.log"),
     nodeArgs: ["--single-threaded"],
   });
