@@ -7,7 +7,7 @@ import { createChannelReader } from "./fleet/channel.ts";
 import { type CheckIns, createCheckIns } from "./fleet/check-in.ts";
 import { createHeldRequests, type HeldRequests } from "./fleet/held-requests.ts";
 import { createListChanges, type ListChanges } from "./fleet/list-changes.ts";
-import { keepDay } from "./fleet/reports.ts";
+import { createReports, keepDay, type Reports } from "./fleet/reports.ts";
 import { obeySignal } from "./fleet/signals.ts";
 import { createWorldLoader, type LoadWorld } from "./fleet/world.ts";
 import type { Parts } from "./parts.ts";
@@ -23,6 +23,7 @@ export interface Services {
   readonly log: FastifyBaseLogger;
   /** The public key of a device. */
   readonly keyOf: (deviceId: string) => Promise<string | undefined>;
+  readonly reports: Reports;
   readonly loadWorld: LoadWorld;
   /** Throws RequestError `channel-not-trusted`. */
   readonly refreshChannel: () => Promise<void>;
@@ -38,12 +39,22 @@ export function createServices(parts: Parts, log: FastifyBaseLogger): Services {
   const lists = createListChanges();
   const loadWorld = createWorldLoader();
   const refreshChannel = createChannelReader(parts);
+  const reports = createReports(store.database);
   const background = createBackground({
     parts,
     loadWorld,
     log,
-    everyMinute: [refreshChannel, async (now) => await keepDay(store.database, now)],
-    afterRollouts: [async (now) => await refreshAlerts(parts, loadWorld, now)],
+    everyMinute: [
+      refreshChannel,
+      async (now) => await refreshAlerts(parts, loadWorld, { about: "all", now }),
+      async (now) => await keepDay(store.database, now),
+      // Of a large fleet the first reader would wait for them.
+      async (now) => void (await reports.compliance(now)),
+      async (now) => void (await reports.sums(now)),
+    ],
+    afterRollouts: [
+      async (now) => await refreshAlerts(parts, loadWorld, { about: "rollouts", now }),
+    ],
   });
   const { progressed, settleSoon } = background;
   const checkIns = createCheckIns({ parts, held, loadWorld, progressed });
@@ -64,6 +75,7 @@ export function createServices(parts: Parts, log: FastifyBaseLogger): Services {
     lists,
     log,
     keyOf,
+    reports,
     loadWorld,
     refreshChannel,
     background,

@@ -1,6 +1,7 @@
 /** Alerts: those that stand, kept in the store until they resolve themselves. */
 import { DeviceUpdateState, RolloutState } from "@suture/contract";
 import {
+  type AlertFacts,
   type AlertRollout,
   alertsOf,
   baselinesToCome,
@@ -28,28 +29,27 @@ const OVER: ReadonlySet<RolloutState> = new Set([
 /** Rollouts looked at: the newest. */
 const rolloutsMax = 200;
 
+export interface AlertsRequest {
+  /** Those of rollouts alone, where only rollouts moved: to look at all devices takes longer. */
+  readonly about: "all" | "rollouts";
+  readonly now: Date;
+}
+
 /** Raises what is new, resolves what stands no more. */
 export async function refreshAlerts(
   { store, random }: Pick<Parts, "store" | "random">,
   loadWorld: LoadWorld,
-  now: Date,
+  { about, now }: AlertsRequest,
 ): Promise<void> {
   await store.transact(async (work) => {
     const { tx } = work;
-    const world = await loadWorld(tx);
-    const channel = await tx.selectFrom("channel").selectAll().executeTakeFirstOrThrow();
-    const { expires_at, problem, calendar } = channel;
-    const standing = alertsOf({
-      devices: await alertDevices(tx, new Date(now.getTime() - SILENT_MS)),
-      rollouts: await alertRollouts(tx),
-      channel: {
-        ...(expires_at !== null && { expiresAt: expires_at.getTime() }),
-        ...(problem !== null && { problem }),
-      },
-      baselines: baselinesToCome(world.catalog, calendar.entries),
-      now: now.getTime(),
-    });
-    const { raised, resolved, changed } = compareAlerts(await openAlerts(tx), standing);
+    const ofRollouts = { rollouts: await alertRollouts(tx), now: now.getTime() };
+    const ofRest =
+      about === "all" ? await otherFacts(tx, loadWorld, now) : { devices: [], baselines: [] };
+    const standing = alertsOf({ ...ofRest, ...ofRollouts });
+    const open = await openAlerts(tx);
+    const kept = about === "all" ? open : open.filter(({ rollout_id }) => rollout_id !== null);
+    const { raised, resolved, changed } = compareAlerts(kept, standing);
     for (const { key, code, severity, text, remediation, deviceId, rolloutId } of raised) {
       await tx
         .insertInto("alerts")
@@ -74,6 +74,24 @@ export async function refreshAlerts(
       signalLists(work, "alerts", "overview");
     }
   });
+}
+
+async function otherFacts(
+  tx: Tx,
+  loadWorld: LoadWorld,
+  now: Date,
+): Promise<Pick<AlertFacts, "devices" | "channel" | "baselines">> {
+  const world = await loadWorld(tx);
+  const channel = await tx.selectFrom("channel").selectAll().executeTakeFirstOrThrow();
+  const { expires_at, problem, calendar } = channel;
+  return {
+    devices: await alertDevices(tx, new Date(now.getTime() - SILENT_MS)),
+    channel: {
+      ...(expires_at !== null && { expiresAt: expires_at.getTime() }),
+      ...(problem !== null && { problem }),
+    },
+    baselines: baselinesToCome(world.catalog, calendar.entries),
+  };
 }
 
 async function alertRollouts(tx: Tx): Promise<AlertRollout[]> {

@@ -10,7 +10,7 @@ import { SETTLE_PAGE, SWEEP_MS } from "../limits.ts";
 import type { Parts } from "../parts.ts";
 import { forgetOver } from "../store/forget.ts";
 import { rolloutsOfTargets, rolloutsToDecide } from "../store/rollouts.ts";
-import { staleDevices } from "../store/settling.ts";
+import { NO_ID, staleDevices } from "../store/settling.ts";
 import type { Progressed } from "./check-in.ts";
 import { driveRollout } from "./drive-rollout.ts";
 import { settleDevices } from "./settle.ts";
@@ -36,7 +36,7 @@ export interface BackgroundParts {
   readonly log: FastifyBaseLogger;
   /** Every minute, besides what is here. */
   readonly everyMinute: readonly ((now: Date) => Promise<void>)[];
-  /** After rollouts were looked at, and every minute. */
+  /** After rollouts were looked at. */
   readonly afterRollouts: readonly ((now: Date) => Promise<void>)[];
 }
 
@@ -66,7 +66,7 @@ export function createBackground(options: BackgroundParts): Background {
     decidesAll = false;
     const due = await dueRollouts(options, { targets, rollouts, all });
     for (const id of due) await attempt(log, async () => await drive(options, id));
-    if (due.size > 0 || isMinute) {
+    if (due.size > 0) {
       for (const act of options.afterRollouts) await attempt(log, async () => await act(now));
     }
     if (settlesFrom <= now.getTime() || isMinute) {
@@ -165,9 +165,9 @@ async function settleStale(
   { placed, isEnding }: Sweep,
 ): Promise<void> {
   const { store, controlKey } = parts;
-  while (!isEnding()) {
-    const { count, rollouts } = await store.transact(async (work) => {
-      const ids = await staleDevices(work.tx, SETTLE_PAGE);
+  for (let after = NO_ID; !isEnding(); ) {
+    const { ids, rollouts } = await store.transact(async (work) => {
+      const ids = await staleDevices(work.tx, { after, limit: SETTLE_PAGE });
       const now = parts.now();
       const { standings, rollouts } = await settleDevices(work, ids, {
         now,
@@ -178,9 +178,11 @@ async function settleStale(
         work,
         standings.map(({ id }) => id),
       );
-      return { count: ids.length, rollouts };
+      return { ids, rollouts };
     });
     placed(rollouts);
-    if (count < SETTLE_PAGE) return;
+    const last = ids.at(-1);
+    if (last === undefined || ids.length < SETTLE_PAGE) return;
+    after = last;
   }
 }

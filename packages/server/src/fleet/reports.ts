@@ -98,16 +98,38 @@ const restartsAvoidedOf = (sums: readonly UpdateSum[]): number =>
     0,
   );
 
+/** The part of the overview that goes through all rows. */
 export interface FleetSums {
+  readonly counts: ComplianceCounts;
   readonly exposure: ExposureWindow;
   readonly restartsAvoided: number;
 }
 
-/** The part of the overview that goes through all rows. */
 export async function fleetSums(database: Database): Promise<FleetSums> {
   const { all } = await exposureSums(database);
-  return { exposure: all.exposure, restartsAvoided: restartsAvoidedOf(await updateSums(database)) };
+  return {
+    counts: countsOf(await complianceSums(database)),
+    exposure: all.exposure,
+    restartsAvoided: restartsAvoidedOf(await updateSums(database)),
+  };
 }
+
+export interface Reports {
+  readonly compliance: (now: Date) => Promise<ComplianceReport>;
+  readonly sums: (now: Date) => Promise<FleetSums>;
+}
+
+/** Both, as whoever asks gets them. */
+export const createReports = (database: Database): Reports => ({
+  compliance: createReportCache(
+    async (now) => await complianceReport(database, now),
+    ({ devices }) => devices,
+  ),
+  sums: createReportCache(
+    async () => await fleetSums(database),
+    ({ counts }) => totalOf(counts),
+  ),
+});
 
 /** Keeps the counts of the day; the last ones of a day stay. */
 export async function keepDay(database: Database, now: Date): Promise<void> {
@@ -127,7 +149,7 @@ const freshMs = 10_000;
  * A report that takes long is made in the background: whoever asks gets the last one, and one that
  * is older than ten seconds is made anew meanwhile. Small fleets always get it as it is.
  */
-export function createReportCache<Report>(
+function createReportCache<Report>(
   make: (now: Date) => Promise<Report>,
   sizeOf: (report: Report) => number,
 ): (now: Date) => Promise<Report> {

@@ -1,17 +1,11 @@
 /** The overview, compliance, alerts. */
 import { Readable } from "node:stream";
 import { type Overview, RolloutState } from "@suture/contract";
-import {
-  complianceReport,
-  countsOf,
-  createReportCache,
-  fleetSums,
-  totalOf,
-} from "../fleet/reports.ts";
+import { totalOf } from "../fleet/reports.ts";
 import { approvalsFor, rolloutPage } from "../fleet/rollout-views.ts";
 import type { Services } from "../services.ts";
 import { listAlerts, loadAlert } from "../store/alerts.ts";
-import { allComponents, complianceSums, connectedCount } from "../store/reports.ts";
+import { allComponents, connectedCount } from "../store/reports.ts";
 import { releasesOf } from "./catalog.ts";
 import { change } from "./change.ts";
 import { csvLine } from "./csv.ts";
@@ -23,23 +17,12 @@ type Names = "overview" | "compliance" | "complianceCsv" | "alerts" | "acknowled
 const ALERTS_SHOWN = 20;
 
 export function reportHandlers(services: Services): HandlersOf<Names> {
-  const { store, parts } = services;
+  const { store, parts, reports } = services;
   const { database } = store;
-  const report = createReportCache(
-    async (now) => await complianceReport(database, now),
-    ({ devices }) => devices,
-  );
-  const sums = createReportCache(
-    async () => ({
-      ...(await fleetSums(database)),
-      counts: countsOf(await complianceSums(database)),
-    }),
-    ({ counts }) => totalOf(counts),
-  );
   return {
     async overview(_, who): Promise<Overview> {
       const now = parts.now();
-      const { counts, exposure, restartsAvoided } = await sums(now);
+      const { counts, exposure, restartsAvoided } = await reports.sums(now);
       const alerts = await listAlerts(database, { limit: ALERTS_SHOWN });
       const { paused } = await database
         .selectFrom("fleet")
@@ -61,7 +44,7 @@ export function reportHandlers(services: Services): HandlersOf<Names> {
         paused,
       };
     },
-    compliance: async () => await report(parts.now()),
+    compliance: async () => await reports.compliance(parts.now()),
     async complianceCsv() {
       return { text: Readable.from(complianceLines(services)), fileName: "compliance.csv" };
     },

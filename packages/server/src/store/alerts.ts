@@ -61,12 +61,17 @@ export async function signalsOf(
   return signals;
 }
 
-export async function openAlerts(
-  tx: Tx,
-): Promise<{ readonly id: string; readonly key: string; readonly text: string }[]> {
+export interface OpenAlert {
+  readonly id: string;
+  readonly key: string;
+  readonly text: string;
+  readonly rollout_id: string | null;
+}
+
+export async function openAlerts(tx: Tx): Promise<OpenAlert[]> {
   return await tx
     .selectFrom("alerts")
-    .select(["id", "key", "text"])
+    .select(["id", "key", "text", "rollout_id"])
     .where("resolved_at", "is", null)
     .forUpdate()
     .execute();

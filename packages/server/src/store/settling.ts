@@ -72,13 +72,22 @@ export async function loadSettling(tx: Tx, ids: readonly string[]): Promise<Sett
   return rows;
 }
 
+export interface StaleSearch {
+  /** Ids behind this one; `NO_ID` for all. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+/** Before every id. */
+export const NO_ID = "00000000-0000-0000-0000-000000000000";
+
 /** Devices that were settled for an older generation, unless another server is at them. */
-export async function staleDevices(tx: Tx, limit: number): Promise<string[]> {
+export async function staleDevices(tx: Tx, { after, limit }: StaleSearch): Promise<string[]> {
   const { rows } = await sql<{ device_id: string }>`
     select c.device_id from device_contacts c cross join fleet
       left join assignments a on a.device_id = c.device_id
-    where a.device_id is null or a.fleet_generation <> fleet.generation
-      or a.device_generation <> c.generation
+    where c.device_id > ${after}::uuid and (a.device_id is null
+      or a.fleet_generation <> fleet.generation or a.device_generation <> c.generation)
     order by c.device_id limit ${limit} for update of c skip locked`.execute(tx);
   return rows.map(({ device_id }) => device_id);
 }
