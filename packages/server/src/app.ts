@@ -95,6 +95,7 @@ function addRoute(app: FastifyInstance, { name, handlers, services, devices }: R
       request.bodyBytes = NO_BYTES;
       request.who = NOBODY;
       checkOrigin(request);
+      if (request.url.includes("%00")) throw new RequestError("bad-request", "the URL has a NUL");
       // Whoever may not ask is told so before the body is read.
       if (route.access.who !== "device") await authorizePerson(request, route.access, services);
     },
@@ -135,6 +136,16 @@ async function send(reply: FastifyReply, route: Route, answer: unknown): Promise
   return await reply.send(answer);
 }
 
+/**
+ * Whether PostgreSQL can keep every text in it: no NUL, and no half of a surrogate pair. Both are
+ * valid JSON, and only as escapes: UTF-8 has no halves, and JSON no bare NUL.
+ */
+function isStorable(text: string, value: unknown): boolean {
+  if (!/\\u(?:0000|d[89a-f])/i.test(text)) return true;
+  // Well-formed pairs are written as they are, halves as escapes (ECMA-262, 25.5.2.3).
+  return !/\\u(?:0000|d[89a-f])/i.test(JSON.stringify(value));
+}
+
 /** JSON bodies; their bytes are kept for the signature of a device. */
 function parseJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
@@ -144,9 +155,12 @@ function parseJson(app: FastifyInstance): void {
     { parseAs: "buffer" },
     (request, body: Buffer, done) => {
       request.bodyBytes = body;
-      parse(request, body.toString("utf8"), (error, value) => {
+      const text = body.toString("utf8");
+      parse(request, text, (error, value) => {
         if (error) done(new RequestError("bad-request", `the body is no JSON: ${error.message}`));
-        else done(null, value);
+        else if (!isStorable(text, value)) {
+          done(new RequestError("bad-request", "the body has a character that no text may have"));
+        } else done(null, value);
       });
     },
   );

@@ -47,3 +47,6 @@ export const ASSIGNMENT_MS = 14 * 24 * 3_600_000;
 export const SETTLE_PAGE = 200;
 /** Devices that hold a request settle by themselves first. */
 export const SWEEP_MS = 2000;
+
+/** Events kept of each device: months of an honest one, and not the disk of one that is not. */
+export const EVENTS_KEPT = 2000;

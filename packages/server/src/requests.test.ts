@@ -113,7 +113,10 @@ describe("a body", () => {
     ],
     ["that is too long", JSON.stringify({ login: "x".repeat(1_100_000) }), "too-large"],
     ["of another type", "login=abc", "bad-request", { "content-type": "text/plain" }],
-  ])("%s is refused", async (_, payload, code, headers) => {
+    ["with a NUL", '{"login":"abc","password":"x\\u0000"}', "bad-request"],
+    ["with half a character", '{"login":"abc","password":"\\uD83D"}', "bad-request"],
+    ["with a whole one", '{"login":"abc","password":"\\uD83D\\uDE00"}', "wrong-password"],
+  ])("%s", async (_, payload, code, headers) => {
     const problem = await post(payload, headers);
     expect(problem).toMatchObject({ code, requestId: expect.stringMatching(/^[\w-]{12}$/) });
     expect(problem.next).not.toBe("");
@@ -255,6 +258,29 @@ describe("rollouts", () => {
       const request = { body: { ...draft, ...change } };
       await expect(author("createRollout", request)).rejects.toThrow(/not-found|conflict/);
     }
+  });
+});
+
+test("a NUL in the URL is refused", async () => {
+  const viewer = await server.person([Role.viewer]);
+  await expect(viewer("devices", { query: { search: "\0" } })).rejects.toThrow("bad-request");
+});
+
+describe("a device that lies", () => {
+  test("fills nothing with targets that nobody knows, nor with events", async () => {
+    const device = await server.enrol({ hostname: "liar" });
+    const at = server.clock.now().toISOString();
+    const progress = [{ target: hotpatchTarget(77), state: "applied" as const, at }];
+    const event = { at, kind: "started" as const, detail: "again" };
+    for (const from of [0, 2000, 4000]) {
+      const serials = Array.from({ length: 100 }, (_, index) => from + index + 1);
+      const events = serials.map((serial) => ({ ...event, serial }));
+      await device.tell({}, { progress, events });
+    }
+    const viewer = await server.person([Role.viewer]);
+    const params = { id: device.id };
+    expect((await viewer("device", { params })).progress).toEqual([]);
+    expect((await viewer("deviceEvents", { params })).total).toBeLessThanOrEqual(200);
   });
 });
 

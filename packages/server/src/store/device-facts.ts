@@ -1,6 +1,7 @@
 /** What devices told of themselves, written for many devices at once. */
 import type { ComponentFacts, DeviceEvent, DeviceFacts, TargetProgress } from "@suture/contract";
 import { sql } from "kysely";
+import { EVENTS_KEPT } from "../limits.ts";
 import type { Tx } from "./store.ts";
 
 export interface KeptFacts {
@@ -37,7 +38,7 @@ export async function keepFacts(tx: Tx, rows: readonly KeptFacts[]): Promise<voi
     where f.device_id = r.id`.execute(tx);
 }
 
-/** Events that are known already are left out; the newest serial is noted. */
+/** Events that are known already are left out; the newest serial is noted, old ones go. */
 export async function insertEvents(
   tx: Tx,
   events: readonly (DeviceEvent & { readonly device_id: string })[],
@@ -56,9 +57,17 @@ export async function insertEvents(
       from jsonb_to_recordset(${document}::jsonb) as e (device_id uuid, serial int8)
       group by device_id) r
     where f.device_id = r.device_id and f.event_serial < r.serial`.execute(tx);
+  const ids = [...new Set(events.map(({ device_id }) => device_id))];
+  await sql`
+    delete from device_events e using device_facts f
+    where f.device_id = any(${ids}::uuid[]) and e.device_id = f.device_id
+      and e.serial <= f.event_serial - ${EVENTS_KEPT}`.execute(tx);
 }
 
-/** How far devices are with targets, also in their rollouts. Gives the targets that moved. */
+/**
+ * How far devices are with targets, also in their rollouts. Gives the targets that moved. What is
+ * told of targets that nobody knows is not kept: it would be a device's way to fill the disk.
+ */
 export async function keepProgress(
   tx: Tx,
   progress: readonly (TargetProgress & { readonly device_id: string })[],
@@ -74,6 +83,8 @@ export async function keepProgress(
     select * from jsonb_to_recordset(${document}::jsonb) as r (device_id uuid, target text,
       state text, code text, detail text, signal text, "pauseMicroseconds" float8, processes int,
       at timestamptz)
+    where exists (select 1 from updates u where u.target = r.target)
+      or exists (select 1 from rollouts o where o.target = r.target)
     on conflict (device_id, target) do update set state = excluded.state, code = excluded.code,
       detail = excluded.detail, signal = excluded.signal,
       pause_microseconds = excluded.pause_microseconds, processes = excluded.processes,
