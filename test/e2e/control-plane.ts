@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Call, createClient, ROUTES } from "@suture/contract";
 import { startBackground } from "./background-command.ts";
+import { environmentOf } from "./compiled-sources.ts";
 import { requestJson } from "./json-request.ts";
 
 export interface ControlPlaneOptions {
@@ -12,6 +13,8 @@ export interface ControlPlaneOptions {
   readonly channel: string;
   /** `postgresql://…`; else the embedded database in the data folder. */
   readonly databaseUrl?: string;
+  /** The one of a server that was there before; else the system chooses. */
+  readonly port?: string;
 }
 
 export interface ControlPlane {
@@ -44,15 +47,16 @@ const SIGN_IN_TIMEOUT_MS = 30_000;
 
 /** Starts it on a port that the system chooses, and waits until it listens. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { folder, channel, databaseUrl } = options;
+  const { folder, channel, databaseUrl, port = "0" } = options;
   mkdirSync(folder, { recursive: true });
   const command = startBackground({
     args: [
       ...["server", "--data", join(folder, "data"), "--channel", channel],
-      ...["--port", "0", "--demo-accounts"],
+      ...["--port", port, "--demo-accounts"],
       ...(databaseUrl === undefined ? [] : ["--database", databaseUrl]),
     ],
     log: join(folder, "server.log"),
+    env: environmentOf(process.env),
   });
   try {
     const [, url = ""] = await command.line(/listening at (http:\S+)/, START_TIMEOUT_MS);

@@ -4,6 +4,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -69,7 +70,11 @@ export interface Machine {
 }
 
 export interface Fleet {
-  readonly plane: ControlPlane;
+  /** The server that runs now. */
+  readonly plane: () => ControlPlane;
+  /** SIGKILL; the next one has the same address and database. */
+  readonly killServer: () => void;
+  readonly startServer: () => Promise<void>;
   readonly machines: readonly Machine[];
   readonly ringIds: readonly string[];
   /** Adds the hotpatch to the channel; gives its target. */
@@ -77,7 +82,7 @@ export interface Fleet {
   /** Drafted, submitted and approved: it runs. */
   readonly rollOut: (name: string, target: string) => Promise<string>;
   readonly rollout: (id: string) => Promise<Answer<"rollout">>;
-  readonly viewer: Call;
+  readonly viewer: () => Promise<Call>;
   readonly end: () => Promise<void>;
 }
 
@@ -109,11 +114,13 @@ export async function openFleet(databaseUrl: string | undefined): Promise<Fleet>
       product,
     });
     writeFileSync(join(folder, "root.json"), channel.root);
-    const plane = await startControlPlane({
+    const serverOptions = {
       folder: join(folder, "server"),
       channel: join(folder, "channel"),
       ...(databaseUrl !== undefined && { databaseUrl }),
-    });
+    };
+    let plane = await startControlPlane(serverOptions);
+    const { port } = new URL(plane.url);
     undo.push(() => plane.end());
     const ringIds = await setUpRings(await plane.as("author"));
     const machines: Machine[] = [];
@@ -127,10 +134,15 @@ export async function openFleet(databaseUrl: string | undefined): Promise<Fleet>
       undo.push(() => machine.agent.end());
       machines.push(machine);
     }
-    const viewer = await plane.as("viewer");
+    const viewer = async (): Promise<Call> => await plane.as("viewer");
     let sequence = 0;
     return {
-      ...{ plane, machines, ringIds, viewer, end },
+      ...{ machines, ringIds, viewer, end },
+      plane: () => plane,
+      killServer: () => plane.kill(),
+      async startServer() {
+        plane = await startControlPlane({ ...serverOptions, port });
+      },
       async publish(which) {
         sequence += 1;
         const source = which === "leaking" ? leaking : fixed;
@@ -151,7 +163,7 @@ export async function openFleet(databaseUrl: string | undefined): Promise<Fleet>
         await approver("actOnRollout", { params: { id }, body: { action: "approve" } });
         return id;
       },
-      rollout: async (id) => await viewer("rollout", { params: { id } }),
+      rollout: async (id) => await (await viewer())("rollout", { params: { id } }),
     };
   } catch (error) {
     await end();
@@ -224,6 +236,25 @@ async function setUpMachine(request: MachineRequest): Promise<Machine> {
     },
   };
   return machine;
+}
+
+/** The processes of one half of its agent: one, or none while it is started again. */
+export const pidsOfHalf = ({ root }: Machine, half: "executor" | "network"): number[] =>
+  readdirSync("/proc").flatMap((name) => {
+    if (!/^[0-9]+$/.test(name)) return [];
+    const words = wordsOf(name);
+    const isHalf = words.includes(half) && words[words.indexOf("--root") + 1] === root;
+    return isHalf && words.includes("--half") ? [Number(name)] : [];
+  });
+
+function wordsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch (error) {
+    const isGone = error instanceof Error && "code" in error;
+    if (!isGone) throw error;
+    return [];
+  }
 }
 
 /** Waits until the program says this value: the oracle is the program itself. */

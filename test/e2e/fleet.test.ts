@@ -46,7 +46,8 @@ describe.runIf(missing.length === 0)("a fleet of three", () => {
   test("all machines are ready, each with its own program", async () => {
     for (const { deviceId } of fleet.machines) {
       const device = await until("the device is ready", 60_000, async () => {
-        const found = await fleet.viewer("device", { params: { id: deviceId } });
+        const viewer = await fleet.viewer();
+        const found = await viewer("device", { params: { id: deviceId } });
         return found.readiness === "ready" ? found : undefined;
       });
       const own = device.components.filter(({ file }) => file.endsWith("/worker"));
@@ -63,7 +64,8 @@ describe.runIf(missing.length === 0)("a fleet of three", () => {
     const rollout = await untilRollout(fleet, id, ["halted", "completed"]);
     expect(rollout).toMatchObject({ state: "halted", halted: { signal: "memory-growth" } });
     await says(first, values.original);
-    const devices = await fleet.viewer("rolloutDevices", { params: { id }, query: {} });
+    const viewer = await fleet.viewer();
+    const devices = await viewer("rolloutDevices", { params: { id }, query: {} });
     expect(devices.items.map(({ state }) => state).sort()).toEqual([
       ...["reverted", "waiting", "waiting"],
     ]);
@@ -81,7 +83,8 @@ describe.runIf(missing.length === 0)("a fleet of three", () => {
       Date.parse(test?.completedAt ?? "never"),
     );
     await until("each watch has ended well", 60_000, async () => {
-      const { items } = await fleet.viewer("rolloutDevices", { params: { id }, query: {} });
+      const viewer = await fleet.viewer();
+      const { items } = await viewer("rolloutDevices", { params: { id }, query: {} });
       return items.every(({ state }) => state === "succeeded") ? items : undefined;
     });
   }, 180_000);
@@ -97,7 +100,7 @@ describe.runIf(missing.length === 0)("a fleet of three", () => {
       // Nothing twice: the leaking one and the fixed one in the first ring, else the fixed one.
       expect(applied).toBe(name === "first" ? 2 : 1);
     }
-    const auditor = await fleet.plane.as("auditor");
+    const auditor = await fleet.plane().as("auditor");
     expect((await auditor("verifyAudit")).intact).toBe(true);
   }, 60_000);
 });
