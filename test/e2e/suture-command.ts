@@ -1,6 +1,7 @@
 /** Runs the `suture` command as a person would, with `--json`, and reads its answer. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { environmentOf } from "./compiled-sources.ts";
 
 const MAIN = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 
@@ -24,7 +25,7 @@ export function runSuture(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--single-threaded", MAIN, ...args, "--json"], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...options.env },
+      env: environmentOf({ ...process.env, ...options.env }),
       ...(options.signal && { signal: options.signal }),
     });
     let stdout = "";
