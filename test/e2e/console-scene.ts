@@ -75,9 +75,7 @@ export interface SignInOptions {
 
 /** For anything on a page to come: a busy machine is slow. */
 const TIMEOUT_MS = 15_000;
-/** How often the server looks after rollouts by itself. */
-const TICK_MS = 100;
-
+/** Rollouts move when the test says so: `server.tick()`. */
 export async function openConsole(
   executablePath: string,
   catalog?: Catalog,
@@ -85,7 +83,6 @@ export async function openConsole(
   const store = await openPGliteStore();
   const server = await openTestApp(store, {
     consoleFolder: buildConsole(),
-    tickMs: TICK_MS,
     ...(catalog !== undefined && { readChannel: async () => catalog }),
   });
   // The browser has the real time, and shows how long ago things were.

@@ -35,7 +35,10 @@ export function createQueries(): QueryClient {
       },
     }),
     defaultOptions: {
+      mutations: { networkMode: "always" },
       queries: {
+        // A server on this network answers where the browser believes itself offline.
+        networkMode: "always",
         staleTime: 5_000,
         // What the server has said is not asked again; what did not reach it is.
         retry: (failures, error) => !(error instanceof ApiError) && failures < RETRIES_MAX,

@@ -4,10 +4,10 @@ import { Notifications } from "@mantine/notifications";
 import type { Call } from "@suture/contract";
 import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { CallContext, isNotSignedIn, MeContext, useRoute } from "./api.ts";
 import { SignInPage } from "./pages/sign-in.tsx";
-import { createConsoleRouter } from "./routes.tsx";
+import { createConsoleRouter, preloadPages } from "./routes.tsx";
 import { theme } from "./theme.ts";
 import { ErrorNote } from "./ui/error-note.tsx";
 import { Clock } from "./ui/when.tsx";
@@ -33,6 +33,10 @@ export const App = ({ call, queries }: AppProps) => (
 function Entrance() {
   const me = useRoute("me");
   const [router] = useState(createConsoleRouter);
+  const isSignedIn = me.data !== undefined;
+  useEffect(() => {
+    if (isSignedIn) void preloadPages();
+  }, [isSignedIn]);
   if (isNotSignedIn(me.error)) return <SignInPage />;
   if (me.data === undefined) {
     return me.error === null ? null : (

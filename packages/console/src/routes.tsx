@@ -9,6 +9,7 @@ import {
 import { NotFoundPage } from "./pages/not-found.tsx";
 import { parseDeviceSearch, parseNewRolloutSearch, paths } from "./paths.ts";
 import { Shell } from "./shell/shell.tsx";
+import { ErrorNote } from "./ui/error-note.tsx";
 
 const lazy = lazyRouteComponent;
 
@@ -27,6 +28,13 @@ const compliance = lazy(() => import("./pages/compliance.tsx"), "CompliancePage"
 const alerts = lazy(() => import("./pages/alerts.tsx"), "AlertsPage");
 const audit = lazy(() => import("./pages/audit.tsx"), "AuditPage");
 const settings = lazy(() => import("./pages/settings.tsx"), "SettingsPage");
+
+/** Fetches every page before it is opened, so that none is missing while the server is away. */
+export async function preloadPages(): Promise<void> {
+  const pages = [overview, devices, device, groups, catalog, policies, rings, rollouts];
+  pages.push(newRollout, rollout, approvals, compliance, alerts, audit, settings);
+  await Promise.allSettled(pages.map(async ({ preload }) => await preload?.()));
+}
 
 /** The router, with everything that has an address of its own. */
 export function createConsoleRouter() {
@@ -68,7 +76,9 @@ export function createConsoleRouter() {
   ]);
   return createRouter({
     routeTree,
-    defaultPreload: "intent",
+    defaultErrorComponent: ({ error }) => (
+      <ErrorNote error={error instanceof Error ? error : new Error(String(error))} />
+    ),
     scrollRestoration: true,
     defaultPendingMinMs: 0,
   });

@@ -46,6 +46,7 @@ export function DevicePicker({ groupId, chosen, onChange }: DevicePickerProps) {
           if (device !== undefined) setAdded([...added, device]);
           onChange([...chosen, id]);
           setText("");
+          combobox.closeDropdown();
         }}
       >
         <Combobox.Target>
@@ -64,13 +65,13 @@ export function DevicePicker({ groupId, chosen, onChange }: DevicePickerProps) {
           />
         </Combobox.Target>
         <Combobox.Dropdown>
-          <Combobox.Options>
+          {offered.length === 0 && <Combobox.Empty>No other device of this name</Combobox.Empty>}
+          <Combobox.Options aria-label="Devices" hidden={offered.length === 0}>
             {offered.map(({ id, hostname, system }) => (
               <Combobox.Option key={id} value={id}>
                 {hostname} <span className="quiet">{system}</span>
               </Combobox.Option>
             ))}
-            {offered.length === 0 && <Combobox.Empty>No other device of this name</Combobox.Empty>}
           </Combobox.Options>
         </Combobox.Dropdown>
       </Combobox>

@@ -93,7 +93,7 @@ function WithdrawToken({ token, onClose }: WithdrawTokenProps) {
   return (
     <Confirm
       title={`Withdraw ${token.name}`}
-      effect={`No further machine enrols with it: ${counted(token.usesMax - token.uses, "use")} left. The ${counted(token.uses, "device")} that used it stay enrolled.`}
+      effect={`No further machine enrols with it: ${counted(token.usesMax - token.uses, "use")} left. ${counted(token.uses, "device that used it stays enrolled", "devices that used it stay enrolled")}.`}
       verb="Withdraw the token"
       danger
       act={() => remove.mutateAsync({ params: { id: token.id } })}

@@ -52,7 +52,7 @@ export function RingsPage() {
         </Loaded>
       </Section>
       {dialog?.kind === "edit" && (
-        <RingEdit ring={dialog.ring} order={query.data?.length ?? 0} onClose={close} />
+        <RingEdit ring={dialog.ring} rings={query.data ?? []} onClose={close} />
       )}
       {dialog?.kind === "remove" && <RemoveRing ring={dialog.ring} onClose={close} />}
     </Page>
@@ -133,28 +133,34 @@ function RemoveRing({ ring, onClose }: { readonly ring: Ring; readonly onClose: 
 
 interface RingEditProps {
   readonly ring: Ring | undefined;
-  /** Of a new one. */
-  readonly order: number;
+  readonly rings: readonly Ring[];
   readonly onClose: () => void;
 }
 
-function RingEdit({ ring, order, onClose }: RingEditProps) {
+function RingEdit({ ring, rings, onClose }: RingEditProps) {
   const create = useChange("createRing");
   const change = useChange("changeRing");
-  const initial: RingDraft = ring
-    ? draftOf(ring)
-    : { name: "", kind: RingKind.ring, order, deferralDays: 0, deadlineDays: 2, graceDays: 2 };
+  const last = rings.find(({ id, kind }) => kind === RingKind.last && id !== ring?.id);
+  const initial = ring === undefined ? newRing(rings) : draftOf(ring);
+  /** The ring Last stays after all others. */
+  const makeRoom = async ({ kind, order }: RingDraft): Promise<void> => {
+    if (last === undefined || kind === RingKind.last || order < last.order) return;
+    await change.mutateAsync({
+      params: { id: last.id },
+      body: { ...draftOf(last), order: order + 1 },
+    });
+  };
   return (
     <FormDialog
       title={ring === undefined ? "New ring" : `Edit ${ring.name}`}
       initial={initial}
       check={checkRing}
       verb="Save"
-      submit={(body) =>
-        ring === undefined
-          ? create.mutateAsync({ body })
-          : change.mutateAsync({ params: { id: ring.id }, body })
-      }
+      submit={async (body) => {
+        await makeRoom(body);
+        if (ring === undefined) await create.mutateAsync({ body });
+        else await change.mutateAsync({ params: { id: ring.id }, body });
+      }}
       onClose={onClose}
     >
       {({ value, set, problems }) => (
@@ -178,7 +184,11 @@ function RingEdit({ ring, order, onClose }: RingEditProps) {
             />
             <NumberField
               label="Order"
-              description="Lower ones go first"
+              description={
+                last !== undefined && value.kind !== RingKind.last && value.order >= last.order
+                  ? `Lower ones go first; ${last.name} moves to ${value.order + 1}`
+                  : "Lower ones go first"
+              }
               isWhole
               value={value.order}
               onChange={(changed) => set("order", changed)}
@@ -203,6 +213,16 @@ function RingEdit({ ring, order, onClose }: RingEditProps) {
     </FormDialog>
   );
 }
+
+/** Right before the ring Last. */
+const newRing = (rings: readonly Ring[]): RingDraft => ({
+  name: "",
+  kind: RingKind.ring,
+  order: Math.max(-1, ...rings.filter(({ kind }) => kind !== "last").map(({ order }) => order)) + 1,
+  deferralDays: 0,
+  deadlineDays: 2,
+  graceDays: 2,
+});
 
 const DAY_FIELDS = [
   ["deferralDays", "Deferral", "After publication"],

@@ -106,10 +106,11 @@ function Step({
             key={key}
             className="step-count"
             onClick={() => onChoose({ ringId: group.ringId, state: stateOf(key) })}
-            aria-label={`Show ${counted(value, "device")} of ${group.name}: ${name}`}
+            title="Show these devices"
           >
             <span className="mark-dot" data-tone={tone} aria-hidden="true" />
             {name} <strong className="number">{count(value)}</strong>
+            <span className="unseen"> of {group.name}</span>
           </UnstyledButton>
         ))}
       </div>

@@ -35,6 +35,7 @@ export function Bar({
   readonly parts: readonly StatePart[];
   readonly label: string;
 }) {
+  if (parts.every(({ value }) => value === 0)) return null;
   return (
     <span className="bar" role="img" aria-label={label}>
       <Segments parts={parts} />
