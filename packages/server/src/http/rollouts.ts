@@ -1,5 +1,5 @@
 /** Rollouts: written, judged, driven; and the pause of everything. */
-import { ACTION_PERMISSIONS, type Approval, Permission } from "@suture/contract";
+import { ACTION_PERMISSIONS, type Approval, Permission, type RolloutDraft } from "@suture/contract";
 import { groupsOfRings } from "../domain/rings.ts";
 import { createRollout } from "../domain/rollout-state.ts";
 import { act } from "../domain/rollout-transitions.ts";
@@ -15,7 +15,7 @@ import { listRolloutDevices } from "../store/rollout-device-list.ts";
 import { insertRollout, lockRollout } from "../store/rollouts.ts";
 import type { Tx } from "../store/store.ts";
 import { change } from "./change.ts";
-import { type HandlersOf, personOf } from "./handler.ts";
+import { type HandlersOf, type Principal, personOf } from "./handler.ts";
 import { found, orRefuse } from "./refusals.ts";
 import { loadRings } from "./rings.ts";
 
@@ -47,35 +47,7 @@ export function rolloutHandlers(services: Services): HandlersOf<Names> {
         throw new RequestError("not-permitted", `${login} may not expedite`);
       }
       const id = newId(parts.random);
-      await change(services, who, async (work, at) => {
-        const world = await loadWorld(work.tx);
-        const update = found(
-          world.catalog.byTarget.get(body.target),
-          `update ${body.target} in the catalog`,
-        );
-        if (update.withdrawn !== undefined) {
-          throw new RequestError("conflict", `${update.id} was withdrawn`);
-        }
-        const groups = orRefuse(groupsOfRings(await loadRings(work.tx), body.ringIds));
-        const { name, target, gates, expedite } = body;
-        const rollout = createRollout({
-          ...{ name, target, gates, groups, author: login },
-          ...(expedite && { expedite }),
-        });
-        await checkGroupIds(work.tx, body.groupIds);
-        await insertRollout(work.tx, {
-          ...{ id, rollout, at, groupIds: body.groupIds, sha256: update.sha256 },
-        });
-        await fillRollout(work, { id, rollout, groupIds: body.groupIds, update, world, now: at });
-        return {
-          value: undefined,
-          action: "rollout.create",
-          object: `rollout ${id}`,
-          reason: expedite?.reason,
-          detail: body,
-          lists: ["rollouts", "overview"],
-        };
-      });
+      await draftRollout(services, who, { id, draft: body });
       return await view(id, login);
     },
     async actOnRollout({ params: { id }, body }, who) {
@@ -114,12 +86,45 @@ export function rolloutHandlers(services: Services): HandlersOf<Names> {
   };
 }
 
-/** `reason` null: resumed. */
-async function setPaused(
+/** Writes a draft, and finds the devices that it is for. */
+async function draftRollout(
   services: Services,
-  who: Parameters<typeof personOf>[0],
-  reason: string | null,
+  who: Principal,
+  { id, draft }: { readonly id: string; readonly draft: RolloutDraft },
 ): Promise<void> {
+  await change(services, who, async (work, at) => {
+    const world = await services.loadWorld(work.tx);
+    const update = found(
+      world.catalog.byTarget.get(draft.target),
+      `update ${draft.target} in the catalog`,
+    );
+    if (update.withdrawn !== undefined) {
+      throw new RequestError("conflict", `${update.id} was withdrawn`);
+    }
+    const groups = orRefuse(groupsOfRings(await loadRings(work.tx), draft.ringIds));
+    const { name, target, gates, expedite } = draft;
+    const rollout = createRollout({
+      ...{ name, target, gates, groups, author: personOf(who).login },
+      ...(expedite && { expedite }),
+    });
+    await checkGroupIds(work.tx, draft.groupIds);
+    await insertRollout(work.tx, {
+      ...{ id, rollout, at, groupIds: draft.groupIds, sha256: update.sha256 },
+    });
+    await fillRollout(work, { id, rollout, groupIds: draft.groupIds, update, world, now: at });
+    return {
+      value: undefined,
+      action: "rollout.create",
+      object: `rollout ${id}`,
+      reason: expedite?.reason,
+      detail: draft,
+      lists: ["rollouts", "overview"],
+    };
+  });
+}
+
+/** `reason` null: resumed. */
+async function setPaused(services: Services, who: Principal, reason: string | null): Promise<void> {
   await change(services, who, async (work) => {
     await work.tx
       .updateTable("fleet")
