@@ -52,6 +52,9 @@ describe.runIf(canMount)("on a full disk", () => {
     await plane.until(() => reasons().includes("disk-full"));
     expect(plane.device().facts?.readiness).toBe("not-ready");
     expect(network.spooled(channel.targetOf(1))).toBeUndefined();
+    // Half of a file would take the room that others may need.
+    const left = spawnSync("find", [network.folders.spool, "-name", "*.suture-new"]);
+    expect(left.stdout.toString()).toBe("");
     enlarge(network.folders.spool);
     await plane.until(() => plane.device().facts?.readiness === "ready");
     expect(network.spooled(channel.targetOf(1))).toEqual(payload);

@@ -1,6 +1,6 @@
 /** Folders as repositories, as channels to fetch from, and as what a client keeps. */
 import { constants } from "node:fs";
-import { mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { ClientStorage, Fetch } from "../client/client.ts";
 import { ReleaseError } from "../errors.ts";
@@ -85,14 +85,20 @@ export async function writeAtomically(
   const folder = dirname(path);
   await mkdir(folder, { recursive: true });
   const temporary = `${path}${temporarySuffix}`;
-  const file = await open(temporary, "w", mode);
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, "w", mode);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // On a full disk, half a file would take the room that is missing.
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path);
   const directory = await open(folder, "r");
   try {
     await directory.sync();
