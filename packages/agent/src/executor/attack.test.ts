@@ -293,3 +293,24 @@ test("other bytes in the place of a hotpatch are not applied, nor read twice", a
   victim.send("x\n");
   expect(await victim.nextLine(/^one/)).toBe("one 11 two 2 three 3");
 });
+
+test("a process that its user has stopped keeps the fix from nobody else", async () => {
+  rmSync(device.folders.settings);
+  device.writePolicy();
+  chmodSync(device.workshop.folder, 0o755);
+  const strangers = await device.workshop.start(device.program, ["1"], { uid: 65533 });
+  process.kill(strangers.pid, "SIGSTOP");
+  await begin();
+  const status = await executor.until(
+    ({ components }) =>
+      components[0]?.hotpatchedProcesses === 1 && components[0].reason === "retry-later",
+  );
+  expect(status.progress).toMatchObject([{ state: "applied", processes: 1 }]);
+  const { events } = await executor.root.ask("events", { after: 0 });
+  expect(events.at(-1)).toMatchObject({ kind: "refused", code: "process-stopped" });
+  victim.send("x\n");
+  expect(await victim.nextLine(/^one/)).toBe("one 11 two 2 three 3");
+  process.kill(strangers.pid, "SIGCONT");
+  const { actions } = await executor.root.ask("apply", { dryRun: false });
+  expect(actions).toMatchObject([{ outcome: "done", pids: [strangers.pid] }]);
+});

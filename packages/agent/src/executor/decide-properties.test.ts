@@ -12,6 +12,7 @@ test("whatever the situation: only what is signed, allowed, not withdrawn and no
   const some = fc.uniqueArray(one);
   const process = fc.record({
     pid: fc.nat(),
+    group: fc.constantFrom("g", "h"),
     outdated: fc.boolean(),
     applied: fc.option(
       fc.record({ id: one.map(({ id }) => id), sequence: fc.integer({ min: 1, max: 4 }) }),

@@ -2,6 +2,7 @@ import { POLICY_DEFAULT } from "@suture/contract";
 import { describe, expect, test } from "vitest";
 import { noOrders } from "../policy/orders.ts";
 import { decide } from "./decide.ts";
+import { applyAttemptOf } from "./situation.ts";
 import {
   all,
   assigned,
@@ -87,17 +88,25 @@ describe("hotpatches", () => {
     ],
     [
       "after a thread was in the way",
-      { attempts: attempts(second.target, "function-on-stack", 1, 10) },
+      { attempts: attempts(applyAttemptOf(second.target, "g"), "function-on-stack", 1, 10) },
       "not-up-to-date: retry-later",
     ],
     [
+      "a process of another group does not wait",
+      {
+        component: running({}, { group: "other" }),
+        attempts: attempts(applyAttemptOf(second.target, "g"), "function-on-stack", 1, 10),
+      },
+      "apply redis-2026-10-2 101",
+    ],
+    [
       "some time after a thread was in the way",
-      { attempts: attempts(second.target, "function-on-stack", 1, 16) },
+      { attempts: attempts(applyAttemptOf(second.target, "g"), "function-on-stack", 1, 16) },
       "apply redis-2026-10-2 100",
     ],
     [
       "the clock was set back",
-      { attempts: attempts(second.target, "function-on-stack", 1, -86_400) },
+      { attempts: attempts(applyAttemptOf(second.target, "g"), "function-on-stack", 1, -86_400) },
       "apply redis-2026-10-2 100",
     ],
   ])("%s", (_, change, expected) => expect(outcome(change)).toBe(expected));
@@ -178,7 +187,7 @@ describe("under a control plane", () => {
 });
 
 describe("instead of a hotpatch", () => {
-  const refused = { attempts: attempts(second.target, "changed-code", 1, 10) };
+  const refused = { attempts: attempts(applyAttemptOf(second.target, "g"), "changed-code", 1, 10) };
   test.each<[string, Case, string]>([
     ["refused, without a window", refused, "restart-pending: no-window"],
     [
@@ -210,7 +219,7 @@ describe("instead of a hotpatch", () => {
           buildId: oldId,
           file: "/opt/redis-server",
           isRestartable: true,
-          processes: [{ pid: 1, outdated: false }],
+          processes: [{ pid: 1, group: "g", outdated: false }],
         },
       },
       "restart-pending: no-package",

@@ -15,8 +15,9 @@ import { ComplianceState } from "@suture/contract";
 import type { QualityUpdate } from "@suture/release";
 import type { Orders } from "../policy/orders.ts";
 import type { DecisionReason } from "./decision-reasons.ts";
-import type { Why } from "./record.ts";
+import type { Attempt, Why } from "./record.ts";
 import {
+  applyAttemptOf,
   type ComponentFact,
   type Decision,
   isExpired,
@@ -127,13 +128,19 @@ function toApply(
     const isUnderWay = ["wait-for-window", "update-failed"].includes(instead.reason);
     return instead.act !== undefined || isUnderWay ? instead : waiting("hotpatch-blocked");
   }
-  const attempt = situation.record.attempts.get(update.target);
-  if (attempt !== undefined && isLasting(attempt)) {
+  const attempts = ({ group }: ProcessFact) =>
+    situation.record.attempts.get(applyAttemptOf(update.target, group));
+  const willing = lacking.filter((process) => !isRefusing(attempts(process)));
+  if (willing.length === 0) {
     return policy.fallback
       ? traditionalUpdate(situation, component, update)
       : waiting("apply-refused");
   }
-  if (attempt !== undefined && isTooEarly(attempt, situation.now)) return waiting("retry-later");
+  const ready = willing.filter((process) => {
+    const attempt = attempts(process);
+    return attempt === undefined || !isTooEarly(attempt, situation.now);
+  });
+  if (ready.length === 0) return waiting("retry-later");
   if (policy.hotpatchInWindowOnly && !isWindowOpen(situation, update.target)) {
     return waiting("wait-for-window");
   }
@@ -142,9 +149,12 @@ function toApply(
     update,
     compliance: ComplianceState.inProgress,
     reason: "to-apply",
-    act: { do: "apply", update, pids: lacking.map(({ pid }) => pid) },
+    act: { do: "apply", update, pids: ready.map(({ pid }) => pid) },
   };
 }
+
+const isRefusing = (attempt: Attempt | undefined): boolean =>
+  attempt !== undefined && isLasting(attempt);
 
 interface Offers {
   readonly own: readonly QualityUpdate[];

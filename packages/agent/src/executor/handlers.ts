@@ -1,4 +1,5 @@
 /** What each request of the local socket does. Who may send it, and when, was checked before. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { QualityUpdate } from "@suture/release";
 import { AgentError } from "../errors.ts";
 import {
@@ -11,6 +12,7 @@ import {
   type StatusAnswer,
 } from "../protocol.ts";
 import type { PresentState, StateKeeper, StateParts } from "./present-state.ts";
+import { createRateLimit } from "./rate-limit.ts";
 import { AUDIT_EVERY_MS, createSeldom } from "./seldom.ts";
 import type { Handlers } from "./socket-server.ts";
 import type { Demand, TurnResult } from "./turn.ts";
@@ -32,11 +34,13 @@ export interface HandlerParts extends StateParts {
 }
 
 const EVENTS_DEFAULT = 100;
+const VERIFICATION_PAUSE_MS = 4000;
 
 export function createHandlers(parts: HandlerParts): Handlers {
   const { state, queue, recorder, orders, now, phase, channel } = parts;
   const present = (): PresentState => state.present();
   const mayTell = createSeldom(parts.clock, AUDIT_EVERY_MS);
+  const verifications = createRateLimit({ perSecond: 0.5, burst: 20 }, parts.clock);
   const serials = (): Serials => ({
     assignment: orders().assignment()?.serial ?? 0,
     event: recorder.record().eventSerial,
@@ -58,7 +62,11 @@ export function createHandlers(parts: HandlerParts): Handlers {
       const { facts, progress } = present();
       return { ...answer, facts, progress };
     },
-    "channel-changed": () => queue.share("channel", parts.updateChannel),
+    "channel-changed": async () => {
+      // To verify a channel takes a second where it is large: not as often as somebody likes.
+      if (!verifications.take()) await delay(VERIFICATION_PAUSE_MS);
+      return await queue.share("channel", parts.updateChannel);
+    },
     assignment: (request) =>
       queue.run(async () => {
         try {
@@ -108,7 +116,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
           checkAppliable(parts, target);
           if (!dryRun && recorder.record().bars.has(target)) {
             const audit = { who: "root", what: "allowed-again", detail: { target } };
-            recorder.note({ unbar: target, forgetAttempt: target, audit: [audit] });
+            recorder.note({ unbar: target, audit: [audit] });
           }
         }
         const demand = { dryRun, reverts: false, ...(target !== undefined && { target }) };

@@ -98,7 +98,7 @@ async function answersOf(victims: readonly Victim[]): Promise<string[]> {
 const isOfInterest = ({ step, nth }: Step): boolean =>
   EXECUTOR_STEPS.includes(step) || (["mapped", "switched"].includes(step) && nth === 1);
 const EXECUTOR_STEPS = [
-  ...["journal-written", "journal-durable", "intent", "applied"],
+  ...["journal-written", "intent", "applied"],
   ...["audit-written", "noted", "reverted-all"],
 ];
 

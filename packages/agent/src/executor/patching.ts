@@ -12,6 +12,7 @@ import type { HotpatchStore } from "./hotpatch-store.ts";
 import type { PatchedProcesses } from "./patched-processes.ts";
 import type { Watch, Why } from "./record.ts";
 import type { Recorder } from "./recorder.ts";
+import { applyAttemptOf } from "./situation.ts";
 
 export interface PatchingParts {
   readonly engine: Engine;
@@ -26,6 +27,8 @@ export interface ApplyRequest {
   readonly update: QualityUpdate;
   /** Of one component; the file that all of them map. */
   readonly file: string;
+  /** What the processes have in common (surroundings.ts). */
+  readonly group: string;
   readonly processes: readonly RunningProcess[];
   /** Who wants it, for the audit log. */
   readonly who: string;
@@ -113,7 +116,7 @@ function applyHotpatch(
   const progress = { target, state: "applied", at: parts.now().toISOString() } as const;
   recorder.note({
     ends: number,
-    forgetAttempt: target,
+    forgetAttempt: applyAttemptOf(target, request.group),
     progress: [{ ...progress, pauseMicroseconds, processes: watch.processes.length }],
     events: [{ kind: "applied", target, detail }],
     watch,
@@ -153,9 +156,11 @@ function noteRefusal(
 ): ActionReport {
   const { target } = request.update;
   const at = now().toISOString();
-  const before = recorder.record().attempts.get(target);
-  const attempt = { key: target, code, detail: printable(detail), count: 1 + (before?.count ?? 0) };
+  const key = applyAttemptOf(target, request.group);
+  const before = recorder.record().attempts.get(key);
+  const attempt = { key, code, detail: printable(detail), count: 1 + (before?.count ?? 0) };
   const isNews = before?.code !== code;
+  const isElsewhere = recorder.record().watches.has(target);
   const state: DeviceUpdateState = "refused";
   recorder.note({
     ...(ends !== undefined && { ends }),
@@ -163,7 +168,8 @@ function noteRefusal(
     // The same refusal again is no news for anybody.
     ...(isNews && {
       events: [{ kind: "refused", target, code, detail }],
-      progress: [{ target, state, code, detail: printable(detail), at }],
+      // Where others have it, the device has it: one user's process does not speak for all.
+      ...(!isElsewhere && { progress: [{ target, state, code, detail: printable(detail), at }] }),
       audit: [{ who: request.who, what: "refused", detail: { target, code, detail } }],
     }),
   });

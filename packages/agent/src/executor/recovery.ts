@@ -57,7 +57,6 @@ function recoverIntent(parts: RecoveryParts, { number, act }: Intent): void {
   const detail = `${act.hotpatch} to ${having.length} processes of ${act.file}, before a restart of the agent`;
   recorder.note({
     ...note("done"),
-    forgetAttempt: target,
     progress: [{ target, state: "applied", processes: having.length, at }],
     events: [{ kind: "applied", target, detail }],
     watch: parts.watchOf(act, having),

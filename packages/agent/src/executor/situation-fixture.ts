@@ -41,7 +41,7 @@ export const running = (...processes: Partial<ProcessFact>[]): ComponentFact => 
   file: "/usr/bin/redis-server",
   package: "redis-server",
   isRestartable: true,
-  processes: processes.map((fact, at) => ({ pid: 100 + at, outdated: false, ...fact })),
+  processes: processes.map((fact, at) => ({ pid: 100 + at, group: "g", outdated: false, ...fact })),
 });
 export const having = ({ id, sequence }: QualityUpdate) => ({ applied: { id, sequence } });
 

@@ -31,6 +31,11 @@ export interface ComponentFact {
 
 export interface ProcessFact {
   readonly pid: number;
+  /**
+   * Its service, or its user: what is switched together, all or none. Processes of others count by
+   * themselves, so that nobody keeps a fix from all by stopping a process of his own.
+   */
+  readonly group: string;
   /** The hotpatch of this component that is in it. */
   readonly applied?: { readonly id: string; readonly sequence: number };
   /** It runs a file that is deleted or replaced. */
@@ -86,6 +91,9 @@ export function isWindowOpen(situation: Situation, target: string): boolean {
   if (deadline !== undefined && now >= new Date(deadline)) return true;
   return isInWindow(orders.policy.windows, weekTime);
 }
+
+/** The key in the record of attempts to apply the target to a group of processes. */
+export const applyAttemptOf = (target: string, group: string): string => `${target} ${group}`;
 
 /** Refusals that pass: a thread in the way, a debugger. All others come again at each attempt. */
 const PASSING: readonly string[] = [

@@ -76,16 +76,21 @@ export function factOf(
     file,
     ...(installed && { package: installed.package }),
     isRestartable: restartsOf(file, running, restartCommands) !== undefined,
-    processes: processes.map(({ process: { pid }, outdated }) => {
-      const patch = applied.get(pid);
+    processes: processes.map(({ process, outdated }) => {
+      const patch = applied.get(process.pid);
       return {
-        pid,
+        pid: process.pid,
+        group: groupOf(process),
         outdated,
         ...(patch && { applied: { id: patch.id, sequence: patch.sequence } }),
       };
     }),
   };
 }
+
+/** What is switched together: a service; where no service manager tells, what one user runs. */
+export const groupOf = ({ unit, uid }: Pick<RunningProcess, "unit" | "uid">): string =>
+  unit === undefined ? `user ${uid}` : `${unit} of user ${uid}`;
 
 /** Whether any update, or anything that was ever applied, has to do with the component. */
 export function interestIn(

@@ -5,7 +5,6 @@
  * begins from what the machine shows, not from what an earlier turn believed, so a turn that was
  * cut short costs nothing but the next one.
  */
-import type { QualityUpdate } from "@suture/release";
 import { AGENT_PROBLEMS, AgentError } from "../errors.ts";
 import { printable } from "../fields.ts";
 import type { RunCommand } from "../inventory/command-runner.ts";
@@ -24,6 +23,7 @@ import type { Decision, PlannedAct, Situation } from "./situation.ts";
 import {
   buildIdOf,
   factOf,
+  groupOf,
   interestIn,
   lookAround,
   processesOf,
@@ -68,8 +68,7 @@ export async function takeTurn(parts: TurnParts, demand?: Demand): Promise<TurnR
   const reports: ActionReport[] = [];
   for (const decision of decisions) {
     if (parts.isStopping()) break;
-    const report = await performOrTell(parts, before, decision, demand);
-    if (report !== undefined) reports.push(report);
+    reports.push(...(await performOrTell(parts, before, decision, demand)));
   }
   const isDone = reports.some(({ outcome }) => outcome === "done");
   const after = isDone ? await look(parts) : before;
@@ -158,7 +157,7 @@ function noteAlarm(
 /** A full disk holds back one act, which is not begun; the next may be a revert. */
 async function performOrTell(
   ...[parts, surroundings, decision, demand]: Parameters<typeof perform>
-): Promise<ActionReport | undefined> {
+): Promise<readonly ActionReport[]> {
   try {
     return await perform(parts, surroundings, decision, demand);
   } catch (error) {
@@ -168,15 +167,8 @@ async function performOrTell(
     const { file, buildId } = component;
     const next = AGENT_PROBLEMS[error.code].next;
     const pids = act.pids;
-    return {
-      action: act.do,
-      file,
-      buildId,
-      pids,
-      outcome: error.code,
-      detail: error.message,
-      next,
-    };
+    const { code: outcome, message: detail } = error;
+    return [{ action: act.do, file, buildId, pids, outcome, detail, next }];
   }
 }
 
@@ -185,46 +177,29 @@ async function perform(
   { components }: Surroundings,
   decision: Decision,
   demand: Demand | undefined,
-): Promise<ActionReport | undefined> {
+): Promise<readonly ActionReport[]> {
   const { act } = decision;
   const component = components.find(({ buildId }) => buildId === decision.component.buildId);
-  if (component === undefined || !isDemanded(decision, demand)) return undefined;
-  if (act === undefined)
-    return demand === undefined ? undefined : reasonReport(component, decision);
+  if (component === undefined || !isDemanded(decision, demand)) return [];
+  if (act === undefined) return demand === undefined ? [] : [reasonReport(component, decision)];
   const who = demand === undefined ? whoOf(parts, act) : "root";
-  if (demand?.dryRun === true && act.do !== "apply") {
-    return {
-      ...actReport(component, act),
-      outcome: "would-do",
-      detail: DECISION_REASONS[decision.reason].meaning,
-    };
+  const dryRun = demand?.dryRun === true;
+  if (act.do === "apply") return await performApply(parts, component, act, { who, dryRun });
+  if (dryRun) {
+    const detail = DECISION_REASONS[decision.reason].meaning;
+    return [{ ...actReport(component, act), outcome: "would-do", detail }];
   }
-  switch (act.do) {
-    case "apply":
-      return await performApply(parts, component, act.update, {
-        pids: act.pids,
-        who,
-        dryRun: demand?.dryRun === true,
-      });
-    case "revert": {
-      const { buildId, file } = component;
-      const { target, hotpatch, why } = act;
-      const processes = processesOf(component, act.pids);
-      return revertUpdate(parts, { target, hotpatch, buildId, file, processes, who, why });
-    }
-    case "traditional-update":
-    case "restart": {
-      const { buildId, file } = component;
-      const { restart } = parts.orders().orders().policy;
-      const processes = processesOf(component, act.pids);
-      const request = { update: act.update, buildId, file, processes, restart, who };
-      const name = act.do === "restart" ? undefined : act.package;
-      return await updateTraditionally(updatingParts(parts), {
-        ...request,
-        ...(name !== undefined && { package: name }),
-      });
-    }
+  const { buildId, file } = component;
+  const processes = processesOf(component, act.pids);
+  if (act.do === "revert") {
+    const { target, hotpatch, why } = act;
+    return [revertUpdate(parts, { target, hotpatch, buildId, file, processes, who, why })];
   }
+  const { restart } = parts.orders().orders().policy;
+  const name = act.do === "restart" ? undefined : act.package;
+  const request = { update: act.update, buildId, file, processes, restart, who };
+  const named = name === undefined ? request : { ...request, package: name };
+  return [await updateTraditionally(updatingParts(parts), named)];
 }
 
 function isDemanded({ act, update }: Decision, demand: Demand | undefined): boolean {
@@ -234,26 +209,32 @@ function isDemanded({ act, update }: Decision, demand: Demand | undefined): bool
   return demand.target === undefined || update?.target === demand.target;
 }
 
-function performApply(
+/** Group by group: all processes of one service, or none of them. */
+async function performApply(
   parts: TurnParts,
   component: SeenComponent,
-  update: QualityUpdate,
-  { pids, who, dryRun }: { pids: readonly number[]; who: string; dryRun: boolean },
-): Promise<ActionReport> {
+  { update, pids }: PlannedAct & { do: "apply" },
+  options: { readonly who: string; readonly dryRun: boolean },
+): Promise<readonly ActionReport[]> {
   const { file, buildId } = component;
   const { health } = parts.orders().orders().policy;
   const { target, id: hotpatch } = update;
-  const processes = processesOf(component, pids);
-  return applyUpdate(parts, {
-    ...{ update, file, who, dryRun, processes },
-    problemBefore: async () =>
-      health.probe === undefined ? undefined : await runProbe(parts.run, health.probe),
-    watch: () => {
-      const before = parts.recorder.record().watches.get(target);
-      const options = { before, now: parts.now() };
-      return parts.watcher.begin({ target, hotpatch, buildId, file }, processes, health, options);
-    },
-  });
+  const groups = Map.groupBy(processesOf(component, pids), groupOf);
+  const reports: ActionReport[] = [];
+  for (const [group, processes] of groups) {
+    const report = await applyUpdate(parts, {
+      ...{ update, file, processes, group, ...options },
+      problemBefore: async () =>
+        health.probe === undefined ? undefined : await runProbe(parts.run, health.probe),
+      watch: () => {
+        const before = parts.recorder.record().watches.get(target);
+        const moment = { before, now: parts.now() };
+        return parts.watcher.begin({ target, hotpatch, buildId, file }, processes, health, moment);
+      },
+    });
+    reports.push(report);
+  }
+  return reports;
 }
 
 function updatingParts(parts: TurnParts): UpdatingParts {
