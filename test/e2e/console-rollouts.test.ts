@@ -193,7 +193,7 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     const halted = page.getByRole("row").filter({ hasText: "rollout-halted" });
     await halted.getByRole("button", { name: "Acknowledge" }).click();
     await halted.getByRole("cell", { name: "operator", exact: true }).waitFor();
-    await halted.getByRole("link", { name: "the rollout" }).click();
+    await halted.getByRole("link", { name: "Open the rollout" }).click();
     await heading(page, "redis October").waitFor();
     await page.getByText("It stopped by itself.").waitFor();
     await page.getByText("Signal: Crash.").waitFor();

@@ -168,6 +168,9 @@ export async function findingsOf(page: Page): Promise<string[]> {
 export async function takePictures(page: Page, name: string): Promise<void> {
   const folder = process.env.SUTURE_SCREENSHOTS;
   if (folder === undefined) return;
+  // Nothing is hovered, and what is fixed stands at the top.
+  await page.mouse.move(0, 0);
+  await page.evaluate("scrollTo(0, 0)");
   for (const colorScheme of ["dark", "light"] as const) {
     await page.emulateMedia({ colorScheme });
     await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`), fullPage: true });

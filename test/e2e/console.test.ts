@@ -104,7 +104,7 @@ describe.skipIf(chromium === undefined)("signing in", () => {
 describe.skipIf(chromium === undefined)("an empty fleet", () => {
   test("tells the next step with the exact command", async () => {
     const page = await scene.signIn([Role.admin]);
-    const command = `sudo suture agent enroll --server ${scene.url} --token TOKEN`;
+    const command = `sudo suture agent enroll --server ${scene.url} \\\n    --token TOKEN`;
     await page.getByText("No device is enrolled yet.").waitFor();
     expect(await page.getByRole("code").first().textContent()).toContain(command);
     expect(await findingsOf(page)).toEqual([]);

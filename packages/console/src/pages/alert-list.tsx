@@ -73,14 +73,14 @@ export function AlertList({ alerts, empty }: AlertListProps) {
 const AlertText = ({ alert }: { readonly alert: Alert }) => (
   <>
     <div>{alert.text}</div>
-    <span className="second">
-      Next: {alert.remediation}{" "}
+    <span className="second">Next: {alert.remediation}</span>
+    <span className="second links">
       {alert.deviceId !== undefined && (
-        <PageLink {...paths.device(alert.deviceId)}>{alert.hostname ?? "the device"}</PageLink>
-      )}{" "}
+        <PageLink {...paths.device(alert.deviceId)}>Device {alert.hostname ?? ""}</PageLink>
+      )}
       {alert.rolloutId !== undefined && (
-        <PageLink {...paths.rollout(alert.rolloutId)}>the rollout</PageLink>
-      )}{" "}
+        <PageLink {...paths.rollout(alert.rolloutId)}>Open the rollout</PageLink>
+      )}
       <code>{alert.code}</code>
     </span>
   </>

@@ -87,7 +87,7 @@ const UPDATES: readonly Column<UpdateReport>[] = [
     cell: ({ id, target }) => (
       <>
         <strong>{id}</strong>
-        <span className="second">
+        <span className="second line">
           <Target target={target} />
         </span>
       </>

@@ -52,20 +52,20 @@ export function DeviceFilters({ search, change }: DeviceSearchState) {
       name: "compliance",
       label: "Compliance",
       data: options(Object.values(ComplianceState), COMPLIANCE),
-      width: 215,
+      width: 195,
     },
     {
       name: "readiness",
       label: "Readiness",
       data: options(Object.values(Readiness), READINESS),
-      width: 135,
+      width: 125,
     },
-    { name: "ringId", label: "Ring", data: byName(useRoute("rings").data), width: 120 },
-    { name: "groupId", label: "Group", data: byName(useRoute("groups").data), width: 160 },
+    { name: "ringId", label: "Ring", data: byName(useRoute("rings").data), width: 105 },
+    { name: "groupId", label: "Group", data: byName(useRoute("groups").data), width: 130 },
   ] as const;
   return (
     <search className="filters">
-      <FilterText name="search" label="Name" {...{ search, change }} width={190} isFirst />
+      <FilterText name="search" label="Name" {...{ search, change }} width={150} isFirst />
       {choices.map(({ name, label, data, width }) => (
         <Select
           key={name}
@@ -79,17 +79,17 @@ export function DeviceFilters({ search, change }: DeviceSearchState) {
           onChange={(value) => change(name, value)}
         />
       ))}
-      <FilterText name="tag" label="Tag" {...{ search, change }} width={130} />
+      <FilterText name="tag" label="Tag" {...{ search, change }} width={115} />
       <FilterText
         name="cve"
         label="Exposed to"
         placeholder="CVE-2024-46981"
         {...{ search, change }}
-        width={155}
+        width={150}
       />
       <Select
         label="Sort by"
-        w={125}
+        w={115}
         data={SORTS}
         allowDeselect={false}
         value={search.sort ?? "hostname"}

@@ -23,7 +23,7 @@ const COLUMNS: readonly Column<RolloutSummary>[] = [
       <>
         <PageLink {...paths.rollout(id)}>{name}</PageLink>
         {expedited && <span className="tag expedited">Expedited</span>}
-        <span className="second">
+        <span className="second line">
           <Target target={target} />
         </span>
       </>

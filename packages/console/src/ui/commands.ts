@@ -5,7 +5,11 @@
  * key, and the file is the release channel's first root, which its publisher hands out.
  */
 export const enrolCommand = (server: string, token: string): string =>
-  `sudo suture agent enroll --server ${server} --token ${token} --channel-root 1.root.json`;
+  [
+    `sudo suture agent enroll --server ${server}`,
+    `--token ${token}`,
+    "--channel-root 1.root.json",
+  ].join(" \\\n    ");
 
 /** Makes a product and its first hotpatch of a distribution's security update. */
 export const IMPORT_COMMAND =

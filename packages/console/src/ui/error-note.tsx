@@ -9,7 +9,7 @@ export function explain(error: Error): { readonly text: string; readonly next: s
   if (error instanceof TypeError) {
     return {
       text: "The server cannot be reached.",
-      next: "look at the network, and whether `suture server` runs; the console tries again by itself",
+      next: "look at the network, and whether the server runs; the console tries again by itself",
     };
   }
   return { text: sentence(error.message), next: "load the page again; if it stays, report it" };
