@@ -51,7 +51,7 @@ export const AGENT_PROBLEMS = {
   ),
   "not-registered": refused(
     "this device has neither a policy nor a control plane",
-    "write /etc/suture/policy.json, or enrol the device: suture enroll",
+    "write /etc/suture/policy.json, or enrol the device: suture agent enroll",
   ),
   "assignment-field": refused("a field of the assignment is not what it must be", askServer),
   "assignment-key": refused(

@@ -22,7 +22,7 @@ export const DECISION_REASONS = {
   paused: row("the control plane has paused this device", "resume the rollout"),
   "not-registered": row(
     "there is neither a policy nor a control plane",
-    "write /etc/suture/policy.json, or enrol the device: suture enroll",
+    "write /etc/suture/policy.json, or enrol the device: suture agent enroll",
   ),
   "not-assigned": row("the control plane has not assigned it yet", "wait for the device's ring"),
   "assignment-expired": row(
