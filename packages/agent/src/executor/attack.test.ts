@@ -314,3 +314,25 @@ test("a process that its user has stopped keeps the fix from nobody else", async
   const { actions } = await executor.root.ask("apply", { dryRun: false });
   expect(actions).toMatchObject([{ outcome: "done", pids: [strangers.pid] }]);
 });
+
+test("a person who ends a process of his own takes the fix from nobody", async () => {
+  rmSync(device.folders.settings);
+  device.writePolicy();
+  chmodSync(device.workshop.folder, 0o755);
+  const own = await device.workshop.start(device.program, ["1"], { uid: 12_345 });
+  await begin();
+  const { watching } = await executor.until(
+    ({ components }) => components[0]?.hotpatchedProcesses === 2,
+  );
+  expect(watching[0]?.pids).toEqual([victim.pid]);
+  own.send("x\n");
+  expect(await own.nextLine(/^one/)).toBe("one 11 two 2 three 3");
+  await own.kill();
+  const again = await device.workshop.start(device.program, ["1"], { uid: 12_345 });
+  await executor.until(
+    ({ components }) =>
+      components[0]?.hotpatchedProcesses === 2 && components[0].pids.includes(again.pid),
+  );
+  const { events } = await executor.root.ask("events", { after: 0 });
+  expect(events.filter(({ kind }) => kind === "health-signal")).toEqual([]);
+});

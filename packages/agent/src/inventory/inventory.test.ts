@@ -168,6 +168,7 @@ test.each([
   ],
   ["12:pids:/x\n1:name=systemd:/system.slice/ssh.service/child", "ssh.service"],
   ["0::/user.slice/user-0.slice/session-1.scope", undefined],
+  ["0::/user.slice/user-1000.slice/user@1000.service/app.slice/mine.service", undefined],
   ["0::/", undefined],
 ])("the unit of %j is %s", (cgroup, unit) => {
   expect(parseUnit(cgroup)).toBe(unit);

@@ -82,8 +82,12 @@ export function parseCodeMappings(maps: string): FileMapping[] {
   return [...found.values()];
 }
 
-/** The systemd unit of /proc/PID/cgroup; undefined for what no service unit runs. */
+/**
+ * The systemd unit of /proc/PID/cgroup; undefined for what no service of the system runs. Services
+ * that users run for themselves are theirs: nobody restarts them but they.
+ */
 export function parseUnit(cgroup: string): string | undefined {
   const path = /^0::(.*)$/m.exec(cgroup)?.[1] ?? /^\d+:name=systemd:(.*)$/m.exec(cgroup)?.[1];
-  return /\/([A-Za-z0-9@:_.\\-]{1,200}\.service)(?:\/|$)/.exec(path ?? "")?.[1];
+  const [, below] = /^\/system\.slice\/(.*)$/.exec(path ?? "") ?? [];
+  return /(?:^|\/)([A-Za-z0-9@:_.\\-]{1,200}\.service)(?:\/|$)/.exec(below ?? "")?.[1];
 }

@@ -129,7 +129,8 @@ function beginWatch(
   const uptime = machine.uptimeSeconds();
   const isContinued = before !== undefined && before.boot === machine.bootId;
   const pids = new Set(processes.map(({ pid }) => pid));
-  const fresh = processes.map((process) => watchedAs(process, uptime, pids));
+  const own = processes.filter(isOfSystem);
+  const fresh = own.map((process) => watchedAs(process, uptime, pids));
   const kept = isContinued ? before.processes.filter(({ pid }) => !pids.has(pid)) : [];
   // A process that has just begun says nothing of how much it will need: its elders do.
   const elderBytes = Math.max(0, ...kept.map(({ residentBytes }) => residentBytes));
@@ -148,6 +149,15 @@ function beginWatch(
     logs: isContinued ? before.logs : logs,
   };
 }
+
+/**
+ * A person's own process says nothing: whoever may start one could end it, or let it grow, and so
+ * take a fix from the whole machine. Services and system users count (login.defs(5), UID_MIN).
+ */
+const isOfSystem = ({ uid, unit }: RunningProcess): boolean =>
+  unit !== undefined || uid < UID_MIN || uid === NOBODY;
+const UID_MIN = 1000;
+const NOBODY = 65534;
 
 function watchedAs(
   process: RunningProcess,
@@ -206,6 +216,7 @@ function numbersAlarm(
   const at = clock();
   const known = new Map(watch.processes.map((process) => [process.pid, process]));
   for (const process of processes) {
+    if (!isOfSystem(process)) continue;
     if (!process.files.some(({ buildId }) => buildId === watch.buildId)) continue;
     const before = known.get(process.pid) ?? followers.get(process.pid);
     const residentBytes = process.residentPages * PAGE_BYTES;
