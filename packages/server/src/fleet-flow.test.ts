@@ -116,6 +116,21 @@ onBothStores("a fleet", ({ store }) => {
     expect(read(await assignmentOf(second, 0)).apply).toEqual([]);
   });
 
+  test("a reason that is over is not told any longer", async () => {
+    const waiting = await author("device", of(second.id));
+    expect(waiting).toMatchObject({
+      compliance: "in-progress",
+      reason: "redis: Waits for Ring 1.",
+    });
+    await progress(first, "applied");
+    await operator("pauseAll", { body: { reason: "to look around" } });
+    await operator("resumeAll");
+    await server.tick();
+    const { components } = await author("device", of(first.id));
+    expect(components).toMatchObject([{ compliance: "up-to-date-hotpatched", openCves: [] }]);
+    expect(components[0]).not.toHaveProperty("reason");
+  });
+
   test("the next ring follows when the first has it and the soak time is over", async () => {
     await progress(first, "applied");
     expect(await author("rollout", of(rolloutId))).toMatchObject({

@@ -1,10 +1,10 @@
 /** A device's compliance as rows; only what differs from the rows that are there. */
-import { canonicalJson } from "@suture/contract";
+import type { ComponentCompliance } from "@suture/contract";
 import type { DeviceCompliance } from "../domain/compliance.ts";
 import { COMPLIANCE_RANK } from "../domain/compliance.ts";
 import { type CveFacts, exposedFrom, releasedAt } from "../domain/compliance-report.ts";
 import type { ComplianceRow, CveChange } from "../store/device-compliance.ts";
-import type { SettlingDevice } from "../store/settling.ts";
+import type { KnownComponent, SettlingDevice } from "../store/settling.ts";
 
 export interface ComplianceParts {
   readonly cves: ReadonlyMap<string, CveFacts>;
@@ -24,7 +24,7 @@ export function complianceRowOf(
     device.compliance !== compliance ||
     device.reason !== reason ||
     !isSameList(device.open_cves, openCves);
-  const isComponents = canonicalJson(device.components) !== canonicalJson(components);
+  const isComponents = !isSameComponents(device.components, components);
   if (!isSummary && !isComponents && updates.length === 0 && cves.length === 0) return undefined;
   return {
     id: device.id,
@@ -37,6 +37,22 @@ export function complianceRowOf(
     cves,
   };
 }
+
+/** Facts are the same: what was found is all that may differ. */
+const isSameComponents = (
+  before: readonly KnownComponent[],
+  after: readonly ComponentCompliance[],
+): boolean =>
+  before.length === after.length &&
+  after.every((component, at) => {
+    const { compliance, reason, openCves, fixedCves } = before[at] ?? {};
+    return (
+      compliance === component.compliance &&
+      reason === component.reason &&
+      isSameList(openCves ?? [], component.openCves) &&
+      isSameList(fixedCves ?? [], component.fixedCves)
+    );
+  });
 
 const isSameList = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((item, at) => item === b[at]);

@@ -8,6 +8,7 @@
  * It is done for many devices in one transaction: where a device told something, and where a change
  * elsewhere made its generation or the fleet's a new one. Only what differs is written.
  */
+import type { ComponentFacts } from "@suture/contract";
 import type { ControlKey } from "../control-key.ts";
 import { wantedOf } from "../domain/assignment.ts";
 import { complianceOf } from "../domain/compliance.ts";
@@ -18,7 +19,7 @@ import { type ComplianceRow, keepCompliance } from "../store/device-compliance.t
 import type { DeviceStanding } from "../store/devices.ts";
 import { changeMembers, type MemberChange } from "../store/group-members.ts";
 import { type Placement, placeDevices } from "../store/rollout-devices.ts";
-import { loadSettling, type SettlingDevice } from "../store/settling.ts";
+import { type KnownComponent, loadSettling, type SettlingDevice } from "../store/settling.ts";
 import type { Work } from "../store/store.ts";
 import { nextAssignment } from "./assignments.ts";
 import { complianceRowOf } from "./device-compliance.ts";
@@ -59,7 +60,7 @@ export async function settleDevices(
     const situation = {
       readiness: device.readiness,
       findings: device.findings,
-      components: device.components,
+      components: device.components.map(factsOf),
       rollouts,
       hotpatch: policy.hotpatch,
       fleetPaused: world.paused,
@@ -83,6 +84,12 @@ export async function settleDevices(
   await keepAssignments(tx, assignments);
   await confirmAssignments(tx, confirmed, world.generation);
   return { standings, rollouts: new Set(placements.map(({ rollout_id }) => rollout_id)) };
+}
+
+/** What the device told, without what was found of it before. */
+function factsOf(component: KnownComponent): ComponentFacts {
+  const { compliance: _, reason: __, openCves: ___, fixedCves: ____, ...facts } = component;
+  return facts;
 }
 
 /** The device's groups as they are now; what changed of the dynamic ones is added to `members`. */

@@ -1,5 +1,6 @@
 /** What is loaded of devices to settle them (fleet/settle.ts). */
 import type {
+  ComponentCompliance,
   ComponentFacts,
   DeviceUpdateState,
   Readiness,
@@ -23,7 +24,8 @@ export interface SettlingDevice {
   readonly serial: number;
   readonly event_serial: number;
   readonly findings: readonly ReadinessFinding[];
-  readonly components: readonly ComponentFacts[];
+  /** With what was found of them when the device was settled before; new ones without. */
+  readonly components: readonly KnownComponent[];
   readonly generation: number;
   /** Of the assignment that the device has, as it says. */
   readonly told_serial: number;
@@ -36,6 +38,9 @@ export interface SettlingDevice {
   readonly updates: readonly { readonly target: string; readonly protected: boolean }[];
   readonly cves: readonly { readonly cve: string; readonly is_open: boolean }[];
 }
+
+export type KnownComponent = ComponentFacts &
+  Partial<Pick<ComponentCompliance, "compliance" | "reason" | "openCves" | "fixedCves">>;
 
 export interface RolloutPlace {
   readonly rollout_id: string;
