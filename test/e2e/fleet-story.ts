@@ -10,6 +10,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildId, parseElf } from "@suture/engine";
+import { buildConsole } from "./built-console.ts";
 import { openClientFleet } from "./client-fleet.ts";
 import {
   type ControlPlane,
@@ -119,10 +120,13 @@ async function openControlPlane(
   channel: DemonstrationChannel,
 ): Promise<ControlPlane> {
   const folder = join(stage.folder, "control-plane");
+  buildConsole(stage.say);
   const control = await startControlPlane({ folder, channel: channel.folder });
   undo.push(control.kill);
   witnesses.push(() => `the server said last:\n${control.said()}`);
   journal.say(`process ${control.pid} at ${control.url}`);
+  const page = await fetch(control.url);
+  journal.claim("it serves the console", [page.ok, (await page.text()).includes("<div id=")]);
   return control;
 }
 
