@@ -7,6 +7,8 @@ import type { BuilderParts, EngineParts, ReleaseParts } from "./parts.ts";
 export interface Option {
   readonly type: "string" | "boolean";
   readonly multiple?: true;
+  /** One letter: `-f`. */
+  readonly short?: string;
   /** What stands after the option in the help: `PID`, `FILE`. */
   readonly value?: string;
   readonly help: string;
@@ -73,6 +75,10 @@ export const parseArgsOptions = (command: Command): NonNullable<ParseArgsConfig[
   Object.fromEntries(
     Object.entries({ ...command.options, ...COMMON_OPTIONS }).map(([name, option]) => [
       name,
-      { type: option.type, multiple: option.multiple ?? false },
+      {
+        type: option.type,
+        multiple: option.multiple ?? false,
+        ...(option.short !== undefined && { short: option.short }),
+      },
     ]),
   );

@@ -6,6 +6,10 @@ export const EXIT_CODES = {
   refused: { code: 3, meaning: "refused: it would not be safe; nothing was changed" },
   nothing: { code: 4, meaning: "nothing to work on: no process fits" },
   restart: { code: 5, meaning: "restart: no hotpatch can bring the fix; a restart can" },
+  different: {
+    code: 6,
+    meaning: "different: the server is not as the file says; nothing was done",
+  },
 } as const;
 
 export type Exit = keyof typeof EXIT_CODES;

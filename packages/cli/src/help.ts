@@ -24,7 +24,9 @@ export function generalHelp(commands: readonly Command[]): Outcome {
 
 export function commandHelp(command: Command): Outcome {
   const options = Object.entries({ ...command.options, ...COMMON_OPTIONS });
-  const names = options.map(([name, option]) => `--${name}${valueName(option)}`);
+  const names = options.map(([name, option]) =>
+    [option.short && `-${option.short}, `, `--${name}`, valueName(option)].join(""),
+  );
   const width = Math.max(...names.map((name) => name.length));
   return lines([
     `usage: suture ${command.name} ${command.usage}`.trimEnd(),

@@ -19,7 +19,7 @@ export const API_ERRORS = {
   "token-invalid": {
     status: 401,
     meaning: "the enrolment token is unknown, used up or expired",
-    next: "make a new one: suture admin tokens new",
+    next: "make a new one: suture admin token new",
   },
   "signature-invalid": {
     status: 401,

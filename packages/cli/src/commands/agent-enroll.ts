@@ -28,7 +28,7 @@ export const agentEnroll: Command = {
     "finishes what was cut short.",
   options: {
     server: { type: "string", value: "URL", help: "https://HOST[:PORT] of the control plane" },
-    token: { type: "string", value: "TOKEN", help: "from: suture admin tokens new" },
+    token: { type: "string", value: "TOKEN", help: "from: suture admin token new" },
     "token-file": { type: "string", value: "FILE", help: "its first line is the token" },
     "channel-root": { type: "string", value: "FILE", help: "the root to pin: 1.root.json" },
     again: { type: "boolean", help: "even though this machine is enrolled" },
