@@ -12,7 +12,8 @@ export const status: Command = {
   usage: "[--pid PID]",
   about:
     "Reads the record that each hotpatch keeps in the process itself; there is no other. Without\n" +
-    "--pid, all processes, and where an agent runs, its view: what runs here, how it stands, why.",
+    "--pid, all processes, and where an agent runs, its view: what runs here, how it stands, why.\n" +
+    "With --root, that agent's view in any case.",
   options: {
     pid: { type: "string", multiple: true, value: "PID", help: "this process (may be repeated)" },
     ...ROOT_OPTION,
@@ -43,7 +44,8 @@ async function run(args: Arguments, context: Context): Promise<Outcome> {
     else if (asked.length > 0) return refusedOutcome({ pid, ...hotpatches }, { recovered });
   }
   const blocks = [...recoveredBlocks(recovered), statusTable(processes)];
-  const agent = asked.length > 0 ? undefined : await agentStatus(args, context);
+  const asksAgent = asked.length === 0 || args.text("root") !== undefined;
+  const agent = asksAgent ? await agentStatus(args, context) : undefined;
   if (agent === undefined) return done({ processes, recovered }, ...blocks);
   return done({ processes, recovered, agent }, ...blocks, ...agentBlocks(agent));
 }
