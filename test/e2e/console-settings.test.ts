@@ -333,7 +333,7 @@ describe.skipIf(chromium === undefined)("the audit log", () => {
     await database.updateTable("audit").set({ who: "mallory" }).where("position", "=", 3).execute();
     const page = await scene.signIn([Role.auditor], { at: "/audit" });
     await page.getByRole("button", { name: "Verify the chain" }).click();
-    await page.getByText("The chain is broken at record 3 of").waitFor();
+    await page.getByText("The chain is broken at record 3.").waitFor();
     await look(page, "audit-broken");
   });
 });

@@ -109,10 +109,10 @@ function Verification() {
           title={
             result.intact
               ? `The chain is intact: ${counted(result.records, "record")}.`
-              : `The chain is broken at record ${count(result.brokenAt ?? 0)} of ${count(result.records)}.`
+              : `The chain is broken at record ${count(result.brokenAt ?? 0)}.`
           }
         >
-          Newest hash <code>{result.head}</code>
+          {result.intact ? "Newest hash" : "The last hash that fits"} <code>{result.head}</code>
           <div>
             {result.intact
               ? "Next: compare it with the one that was noted elsewhere."

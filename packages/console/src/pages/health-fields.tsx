@@ -97,7 +97,7 @@ export function HealthFields({ health, probe, onChange, onProbe, error }: Health
         />
         <TextInput
           label="As user"
-          description="Empty: as root"
+          description="Empty: as nobody"
           value={probe.user}
           onChange={(event) => onProbe({ ...probe, user: event.currentTarget.value })}
         />
