@@ -189,6 +189,11 @@ describe("under a control plane", () => {
 describe("instead of a hotpatch", () => {
   const refused = { attempts: attempts(applyAttemptOf(second.target, "g"), "changed-code", 1, 10) };
   test.each<[string, Case, string]>([
+    [
+      "refused, and a person has it tried again",
+      { ...refused, orders: assigned({ ...second, attempt: 2 }) },
+      "apply redis-2026-10-2 100",
+    ],
     ["refused, without a window", refused, "restart-pending: no-window"],
     [
       "refused, before the window",

@@ -18,6 +18,7 @@ import type { DecisionReason } from "./decision-reasons.ts";
 import type { Attempt, Why } from "./record.ts";
 import {
   applyAttemptOf,
+  attemptOf,
   type ComponentFact,
   type Decision,
   isExpired,
@@ -128,8 +129,9 @@ function toApply(
     const isUnderWay = ["wait-for-window", "update-failed"].includes(instead.reason);
     return instead.act !== undefined || isUnderWay ? instead : waiting("hotpatch-blocked");
   }
+  const attempt = attemptOf(situation.orders, update.target);
   const attempts = ({ group }: ProcessFact) =>
-    situation.record.attempts.get(applyAttemptOf(update.target, group));
+    situation.record.attempts.get(applyAttemptOf(update.target, group, attempt));
   const willing = lacking.filter((process) => !isRefusing(attempts(process)));
   if (willing.length === 0) {
     return policy.fallback
@@ -137,8 +139,8 @@ function toApply(
       : waiting("apply-refused");
   }
   const ready = willing.filter((process) => {
-    const attempt = attempts(process);
-    return attempt === undefined || !isTooEarly(attempt, situation.now);
+    const before = attempts(process);
+    return before === undefined || !isTooEarly(before, situation.now);
   });
   if (ready.length === 0) return waiting("retry-later");
   if (policy.hotpatchInWindowOnly && !isWindowOpen(situation, update.target)) {

@@ -29,6 +29,8 @@ export interface ApplyRequest {
   readonly file: string;
   /** What the processes have in common (surroundings.ts). */
   readonly group: string;
+  /** Which one the orders mean; earlier ones do not count. */
+  readonly attempt: number;
   readonly processes: readonly RunningProcess[];
   /** Who wants it, for the audit log. */
   readonly who: string;
@@ -116,7 +118,7 @@ function applyHotpatch(
   const progress = { target, state: "applied", at: parts.now().toISOString() } as const;
   recorder.note({
     ends: number,
-    forgetAttempt: applyAttemptOf(target, request.group),
+    forgetAttempt: applyAttemptOf(target, request.group, request.attempt),
     progress: [{ ...progress, pauseMicroseconds, processes: watch.processes.length }],
     events: [{ kind: "applied", target, detail }],
     watch,
@@ -156,7 +158,7 @@ function noteRefusal(
 ): ActionReport {
   const { target } = request.update;
   const at = now().toISOString();
-  const key = applyAttemptOf(target, request.group);
+  const key = applyAttemptOf(target, request.group, request.attempt);
   const before = recorder.record().attempts.get(key);
   const attempt = { key, code, detail: printable(detail), count: 1 + (before?.count ?? 0) };
   const isNews = before?.code !== code;

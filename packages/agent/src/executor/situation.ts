@@ -92,8 +92,13 @@ export function isWindowOpen(situation: Situation, target: string): boolean {
   return isInWindow(orders.policy.windows, weekTime);
 }
 
+/** Which attempt the orders mean: from 1, and one more each time that a person has it tried again. */
+export const attemptOf = ({ allowed }: Orders, target: string): number =>
+  (allowed === "all" ? undefined : allowed.get(target)?.attempt) ?? 1;
+
 /** The key in the record of attempts to apply the target to a group of processes. */
-export const applyAttemptOf = (target: string, group: string): string => `${target} ${group}`;
+export const applyAttemptOf = (target: string, group: string, attempt = 1): string =>
+  attempt === 1 ? `${target} ${group}` : `${target} ${group} ${attempt}`;
 
 /** Refusals that pass: a thread in the way, a debugger. All others come again at each attempt. */
 const PASSING: readonly string[] = [

@@ -19,7 +19,7 @@ import type { Finding, Watcher } from "./health/watcher.ts";
 import type { OrdersKeeper } from "./orders-keeper.ts";
 import { applyUpdate, type PatchingParts, revertUpdate } from "./patching.ts";
 import type { RestartCommand } from "./restart-commands.ts";
-import type { Decision, PlannedAct, Situation } from "./situation.ts";
+import { attemptOf, type Decision, type PlannedAct, type Situation } from "./situation.ts";
 import {
   buildIdOf,
   factOf,
@@ -217,13 +217,15 @@ async function performApply(
   options: { readonly who: string; readonly dryRun: boolean },
 ): Promise<readonly ActionReport[]> {
   const { file, buildId } = component;
-  const { health } = parts.orders().orders().policy;
+  const orders = parts.orders().orders();
+  const { health } = orders.policy;
   const { target, id: hotpatch } = update;
+  const attempt = attemptOf(orders, target);
   const groups = Map.groupBy(processesOf(component, pids), groupOf);
   const reports: ActionReport[] = [];
   for (const [group, processes] of groups) {
     const report = await applyUpdate(parts, {
-      ...{ update, file, processes, group, ...options },
+      ...{ update, file, processes, group, attempt, ...options },
       problemBefore: async () =>
         health.probe === undefined ? undefined : await runProbe(parts.run, health.probe),
       watch: () => {

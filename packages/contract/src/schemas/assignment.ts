@@ -9,6 +9,8 @@ export const AssignedTarget = Type.Object(
     sha256: Sha256,
     /** After this moment windows are no longer waited for. */
     deadline: Type.Optional(Moment),
+    /** Grows when a person has it tried again: refusals of an earlier attempt no longer count. */
+    attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
   },
   { additionalProperties: false },
 );

@@ -51,6 +51,14 @@ const wanted = (rollouts: readonly DeviceRollout[], policy = POLICY_DEFAULT) =>
 const applied = (rollouts: readonly DeviceRollout[]) =>
   wanted(rollouts).apply.map(({ target }) => target);
 
+test("a retry is told to the device as a further attempt", () => {
+  const entry = entryOf(first);
+  const retried = { ...entry, rollout: { ...entry.rollout, attempt: 2 } };
+  expect(wanted([retried]).apply).toEqual([
+    { target: first.target, sha256: first.sha256, attempt: 2 },
+  ]);
+});
+
 test("a device that was offered an update is to apply exactly these bytes", () => {
   expect(wanted([entryOf(first)])).toEqual({
     paused: false,

@@ -41,7 +41,7 @@ export type Wanted = Pick<Assignment, "paused" | "apply" | "revert" | "policy">;
 export interface DeviceRollout {
   readonly rollout: Pick<
     Rollout,
-    "name" | "target" | "state" | "groups" | "expedite" | "revertReason"
+    "attempt" | "name" | "target" | "state" | "groups" | "expedite" | "revertReason"
   >;
   /** Place of the device's group. */
   readonly group: number;
@@ -154,9 +154,13 @@ const byTarget = (a: { readonly target: string }, b: { readonly target: string }
 
 function assignedTarget(offer: Offer, policy: PolicySettings): AssignedTarget {
   const { target, sha256 } = offer.update;
+  const { attempt } = offer.rollout;
   const deadline = deadlineOf(offer, policy);
-  if (deadline === undefined) return { target, sha256 };
-  return { target, sha256, deadline: new Date(deadline).toISOString() };
+  return {
+    ...{ target, sha256 },
+    ...(deadline !== undefined && { deadline: new Date(deadline).toISOString() }),
+    ...(attempt > 1 && { attempt }),
+  };
 }
 
 const DAY = 86_400_000;
