@@ -40,7 +40,7 @@ export function updateOfSequence(
     baseline: "2026-10",
     sequence,
     components: [COMPONENT],
-    cves: sequence === 0 ? [] : [`CVE-2026-100${sequence}`],
+    cves: sequence === 0 ? [] : [`CVE-2026-100${sequence}`, `CVE-2026-100${sequence + 1}`],
     severity: "important",
     supersedes: Array.from({ length: Math.max(0, sequence - 1) }, (_, at) =>
       hotpatchTarget(at + 1),

@@ -77,8 +77,8 @@ onBothStores("a fleet", ({ store }) => {
     const { items, total } = await author("devices", { query: { compliance: "not-up-to-date" } });
     expect(total).toBe(2);
     expect(items).toMatchObject([
-      { hostname: "first", ring: "Test", openCves: 1 },
-      { hostname: "second", ring: "Ring 1", openCves: 1 },
+      { hostname: "first", ring: "Test", openCves: 2 },
+      { hostname: "second", ring: "Ring 1", openCves: 2 },
     ]);
     const { updates: listed } = await author("catalog");
     expect(listed).toMatchObject([
@@ -170,7 +170,11 @@ onBothStores("a fleet", ({ store }) => {
     expect(report).toMatchObject({
       devices: 2,
       counts: { "not-up-to-date": 2 },
-      cves: [{ cve: "CVE-2026-1001", concerned: 2, protected: 0, exposure: { open: 2 } }],
+      // Two CVEs on each of two devices are two devices.
+      cves: ["CVE-2026-1001", "CVE-2026-1002"].map((cve) => {
+        return { cve, concerned: 2, protected: 0, exposure: { open: 2 } };
+      }),
+      exposure: { open: 2 },
     });
   });
 
@@ -223,7 +227,7 @@ onBothStores("a fleet", ({ store }) => {
     expect(catalog.problem).toBeUndefined();
     expect(catalog.updates).toHaveLength(3);
     await server.tick();
-    expect(await author("device", of(first.id))).toMatchObject({ openCves: 2 });
+    expect(await author("device", of(first.id))).toMatchObject({ openCves: 3 });
   });
 
   test("everything that people changed is in one unbroken audit log", async () => {

@@ -41,13 +41,13 @@ export async function exposureSums(database: Database): Promise<{
   readonly cves: ReadonlyMap<string, ExposureSum>;
 }> {
   const { rows } = await sql<ExposureRow>`
-    select cve, count(*)::int as concerned,
-      (count(*) filter (where protected_at is null))::int as open,
+    select cve, count(distinct device_id)::int as concerned,
+      (count(distinct device_id) filter (where protected_at is null))::int as open,
       percentile_disc(0.5) within group (order by hours) as median,
       percentile_disc(0.9) within group (order by hours) as p90
-    from (select cve, protected_at,
+    from (select cve, device_id, protected_at,
         greatest(0, extract(epoch from protected_at - exposed_at)::float8 / 3600) as hours
-      from (select cve, protected_at, exposed_at from device_cves) e) e
+      from (select cve, device_id, protected_at, exposed_at from device_cves) e) e
     group by grouping sets ((cve), ())`.execute(database);
   const sums = rows.map((row) => [row.cve, sumOf(row)] as const);
   const all = sums.find(([cve]) => cve === null)?.[1];
