@@ -71,6 +71,8 @@ test.skipIf(!isRoot)("Ctrl-C leaves nothing behind", { timeout: 600_000 }, async
   const folder = /channel: (\/\S+)\/channel;/.exec(said)?.[1] ?? "none";
   expect(leftovers(folder).length).toBeGreaterThan(3);
   const ended = new Promise((resolve) => job.once("exit", resolve));
+  // From the terminal, and from npm.
+  job.kill("SIGINT");
   job.kill("SIGINT");
   expect(await ended).toBe(130);
   expect(leftovers(folder)).toEqual([]);

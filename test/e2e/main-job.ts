@@ -33,10 +33,20 @@ const undo: Undo[] = [];
 const witnesses: (() => string)[] = [];
 const abort = new AbortController();
 const undoAll = (): void => {
-  for (const one of undo.splice(0).reverse()) one();
+  for (const one of undo.splice(0).reverse()) {
+    try {
+      one();
+    } catch (error) {
+      // The others are undone all the same.
+      console.error(`left behind: ${error instanceof Error ? error.message : error}`);
+      process.exitCode = 1;
+    }
+  }
 };
+// A terminal and npm both hand on Ctrl-C, and people press it twice: the second is one too many.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.once(name, () => {
+  process.on(name, () => {
+    if (abort.signal.aborted) return;
     abort.abort();
     undoAll();
     process.exit(130);
