@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { startControlPlane } from "../test/e2e/control-plane.ts";
 import { enrolThisMachine, halvesOf } from "../test/e2e/enrolled-machine.ts";
 import { until } from "../test/e2e/until.ts";
+import { openCleanUp } from "./clean-up.ts";
 import { openMeasuredChannel } from "./fleet-server-channel.ts";
 import { processorSeconds } from "./processor-time.ts";
 
@@ -40,15 +41,14 @@ export async function measureAgentAtRest(
 ): Promise<AgentAtRestReport> {
   if (process.geteuid?.() !== 0) throw new Error("the executor half runs as root: sudo npm run …");
   const folder = mkdtempSync(join(tmpdir(), "suture-rest-"));
-  const undo: (() => Promise<void> | void)[] = [
-    () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }),
-  ];
+  const cleanUp = openCleanUp();
+  cleanUp.add(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   try {
     const channel = join(folder, "channel");
     const measured = await openMeasuredChannel(channel, "0".repeat(40));
     await measured.publishHotpatch("0".repeat(40));
     const control = await startControlPlane({ folder: join(folder, "control"), channel });
-    undo.push(control.end);
+    cleanUp.add(control.kill);
     const admin = await control.as("admin");
     const body = { name: "measured", tags: [], validHours: 1, usesMax: 1 };
     const { token } = await admin("createEnrolmentToken", { body });
@@ -58,7 +58,7 @@ export async function measureAgentAtRest(
       channelRoot: join(channel, "public/metadata/1.root.json"),
       allProcesses: true,
     });
-    undo.push(machine.agent.end);
+    cleanUp.add(machine.agent.kill);
     const device = await until("this machine is ready", READY_TIMEOUT_MS, async () => {
       const found = await admin("device", { params: { id: machine.deviceId } });
       return found.components.length > 0 ? found : undefined;
@@ -68,7 +68,7 @@ export async function measureAgentAtRest(
     await sleep(SETTLE_MS);
     return { ...(await watch(machine.agent.pid, seconds)), processes };
   } finally {
-    for (const one of undo.reverse()) await one();
+    cleanUp.close();
   }
 }
 

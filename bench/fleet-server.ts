@@ -15,6 +15,7 @@ import { openPGliteStore, openPostgresStore, type Store } from "@suture/server";
 import { type ControlPlane, startControlPlane } from "../test/e2e/control-plane.ts";
 import { openSimulatedFleet, type SimulatedFleet } from "../test/e2e/simulated-fleet.ts";
 import { until } from "../test/e2e/until.ts";
+import { type CleanUp, openCleanUp } from "./clean-up.ts";
 import { type MeasuredChannel, openMeasuredChannel } from "./fleet-server-channel.ts";
 import { fillDevices } from "./fleet-server-rows.ts";
 import { median } from "./pause.ts";
@@ -65,13 +66,16 @@ export async function measureFleetServer(options: FleetServerOptions): Promise<F
   const rows: FleetServerRow[] = [];
   for (const database of bin === undefined ? (["pglite"] as const) : DATABASES) {
     const folder = mkdtempSync(join(tmpdir(), "suture-fleet-"));
+    const cleanUp = openCleanUp();
+    cleanUp.add(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
     let postgres: MeasuredPostgres | undefined;
     try {
       if (database === "postgresql" && bin) postgres = await startPostgres(bin, folder);
-      rows.push(await measureOne({ ...options, database, folder, url: postgres?.url }));
+      if (postgres) cleanUp.add(postgres.kill);
+      rows.push(await measureOne({ ...options, database, folder, cleanUp, url: postgres?.url }));
     } finally {
       await postgres?.end();
-      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+      cleanUp.close();
     }
   }
   return rows;
@@ -83,6 +87,7 @@ interface Setting extends FleetServerOptions {
   readonly database: FleetServerRow["database"];
   readonly folder: string;
   readonly url: string | undefined;
+  readonly cleanUp: CleanUp;
 }
 
 async function measureOne(setting: Setting): Promise<FleetServerRow> {
@@ -97,7 +102,9 @@ async function measureOne(setting: Setting): Promise<FleetServerRow> {
       ...(setting.url !== undefined && { databaseUrl: setting.url }),
     });
   let control = await start();
+  setting.cleanUp.add(() => control.kill());
   const fleet = openSimulatedFleet();
+  setting.cleanUp.add(fleet.kill);
   try {
     progress(`${database}: ${setting.devices} devices enrol`);
     await enrol(setting, { control, fleet });

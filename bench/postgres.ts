@@ -8,6 +8,7 @@ import { delimiter, join } from "node:path";
 export interface MeasuredPostgres {
   readonly url: string;
   readonly end: () => Promise<void>;
+  readonly kill: () => void;
 }
 
 const START_TIMEOUT_MS = 60_000;
@@ -45,6 +46,8 @@ export async function startPostgres(bin: string, folder: string): Promise<Measur
   await ready(child);
   return {
     url: `postgresql://suture@127.0.0.1:${port}/postgres`,
+    // Its other processes notice that it is gone, and end.
+    kill: () => void child.kill("SIGKILL"),
     async end() {
       if (child.exitCode !== null) return;
       const ended = once(child, "exit");
