@@ -1,5 +1,6 @@
 /** The whole executor on real processes: applying, superseding, reverting, and what it tells. */
-import { rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createTestDevice, type RunningExecutor, type TestDevice } from "./executor-fixture.ts";
 
@@ -91,6 +92,21 @@ test("without the spool, and after a restart, what was verified once is enough",
     expect(await answersOf(victim)).toBe("one 11 two 22 three 33");
   }
   await device.deliver();
+});
+
+test("a hotpatch that the network half has not brought yet is waited for, and not refused", async () => {
+  device.writePolicy();
+  await device.workshop.start(device.program, ["1"]);
+  const targets = join(device.folders.spool, "targets");
+  renameSync(targets, `${targets}.later`);
+  executor = await device.start();
+  await executor.until(({ components }) => components[0]?.processes === 1);
+  const { actions } = await executor.root.ask("apply", { dryRun: false });
+  expect(actions).toMatchObject([{ action: "apply", outcome: "not-downloaded" }]);
+  const { progress } = await executor.root.ask("status", {});
+  expect(progress).toEqual([]);
+  renameSync(`${targets}.later`, targets);
+  await executor.until(hotpatchedOf(1));
 });
 
 test("a clock that is set forward takes nothing away and adds nothing; set back, it goes on", async () => {

@@ -56,6 +56,10 @@ export async function applyUpdate(parts: PatchingParts, request: ApplyRequest) {
   } catch (error) {
     if (error instanceof ReleaseError) {
       const next = nextOfProblem(error.code);
+      // The network half has not brought it yet: nothing is refused, the next turn looks again.
+      if (error.code === "file-missing") {
+        return { ...reportOf(request), outcome: "not-downloaded", detail: error.message, next };
+      }
       return noteRefusal(parts, request, { code: "channel", detail: error.message, next });
     }
     if (error instanceof AgentError && error.code === "hotpatch-wrong") {
