@@ -1,5 +1,13 @@
 /** The table of commands, in the order in which the help shows them. */
 import type { Command } from "./command.ts";
+import { adminAccount } from "./commands/admin-account.ts";
+import { adminApiToken } from "./commands/admin-api-token.ts";
+import { adminApply, adminDiff } from "./commands/admin-apply.ts";
+import { adminDevice } from "./commands/admin-device.ts";
+import { adminPause, adminResume } from "./commands/admin-pause.ts";
+import { adminRollout } from "./commands/admin-rollout.ts";
+import { adminShow } from "./commands/admin-show.ts";
+import { adminToken } from "./commands/admin-token.ts";
 import { auditVerify } from "./commands/agent-audit-verify.ts";
 import { agentEnroll } from "./commands/agent-enroll.ts";
 import { history } from "./commands/agent-history.ts";
@@ -44,6 +52,16 @@ export const COMMANDS: readonly Command[] = [
   agentRun,
   agentEnroll,
   server,
+  adminShow,
+  adminRollout,
+  adminPause,
+  adminResume,
+  adminDevice,
+  adminToken,
+  adminAccount,
+  adminApiToken,
+  adminApply,
+  adminDiff,
   releaseInit,
   releaseAdd,
   releaseImportDebian,
