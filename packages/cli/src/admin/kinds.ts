@@ -59,6 +59,15 @@ const asAWhole = (list: (call: Call) => Promise<readonly Fields[]>, about: About
 
 const columns = (...fields: readonly string[]): FieldColumn[] => fields.map((field) => ({ field }));
 
+async function policiesWithGroups(call: Call): Promise<Fields[]> {
+  const names = new Map((await call("groups")).map(({ id, name }) => [id, name]));
+  const policies = await call("policies");
+  return policies.map((policy) => ({
+    ...policy,
+    groups: policy.groupIds.map((id) => names.get(id) ?? id),
+  }));
+}
+
 export const KINDS = {
   devices: inPages(DeviceQuery, (call, query) => call("devices", { query }), {
     columns: [
@@ -84,8 +93,8 @@ export const KINDS = {
     ],
     empty: "no ring; make some: suture admin apply",
   }),
-  policies: asAWhole((call) => call("policies"), {
-    columns: columns("id", "precedence", "name", "groupIds", "changedBy", "changedAt"),
+  policies: asAWhole(policiesWithGroups, {
+    columns: columns("id", "precedence", "name", "groups", "changedBy", "changedAt"),
     empty: "no policy: the defaults hold",
   }),
   catalog: asAWhole(async (call) => (await call("catalog")).updates, {

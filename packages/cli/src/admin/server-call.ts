@@ -43,7 +43,7 @@ export function openServerCall({ server, token, fetch }: ServerAccess): Call {
     const result = schema === undefined ? undefined : checked(schema, answer);
     if (result !== undefined && "complaints" in result) {
       const [{ path, text } = { path: [], text: "" }] = result.complaints;
-      throw new StrangeAnswerError(`${name}: ${[...path, text].join(" ")}`);
+      throw new StrangeAnswerError(`${name}: ${path.join(".")}: ${text}`);
     }
     return answer;
   };
@@ -58,7 +58,7 @@ function checkRequest(name: RouteName, request: object): void {
     if (part === "query" && value === undefined) continue;
     const result = checked(schema, value);
     if ("complaints" in result) {
-      const texts = result.complaints.map(({ path, text }) => [...path, text].join(" "));
+      const texts = result.complaints.map(({ path, text }) => `${path.join(".")}: ${text}`);
       throw new UsageError(texts.slice(0, 5).join("; "));
     }
   }

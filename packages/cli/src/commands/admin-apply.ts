@@ -57,7 +57,7 @@ async function diff(admin: Admin): Promise<Outcome> {
   const problem = {
     reason: "different",
     detail: `${changes.length} difference(s) between the server and the file`,
-    next: "suture admin apply -f FILE",
+    next: `suture admin apply -f ${requiredText(admin.args, "file")}`,
   };
   return { exit: "different", document: { changes }, blocks: changeLines(changes), problem };
 }
@@ -154,12 +154,13 @@ async function devicesOf({ call }: Admin, { document, lineOf }: ParsedDocument) 
 }
 
 function documentRefused(path: string, complaints: readonly DocumentComplaint[]): Outcome {
-  const items = complaints.map(({ line: at, text }) => ({
+  const inOrder = [...complaints].sort((a, b) => a.line - b.line);
+  const items = inOrder.map(({ line: at, text }) => ({
     name: `${path}:${at}`,
     code: "document",
     detail: text,
   }));
-  const [first = { line: 1, text: "" }] = complaints;
+  const [first = { line: 1, text: "" }] = inOrder;
   return failed("refused", {
     reason: "document-refused",
     detail: `${path}:${first.line}: ${first.text}`,
