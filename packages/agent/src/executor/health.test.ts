@@ -70,7 +70,7 @@ test("memory that grows", async () => {
   const leak = `void *malloc(unsigned long);
 int one(void) {
   static int calls;
-  if (++calls % 8 == 0) *(volatile char *)malloc(4096) = 1;
+  if (++calls % 4096 == 0) *(volatile char *)malloc(4096) = 1;
   return 11;
 }`;
   const { victims, executor } = await begin(leak, { memoryRatioMax: 2 }, ["malloc"]);
