@@ -90,7 +90,9 @@ describe.runIf(missing.length === 0)("a fleet in which everything is killed", ()
       expect(audit).toMatchObject({ ok: true });
       const history = await runSuture(["history", "--count", "200", "--root", root]);
       const records = history.answer.records as { what: string; detail: unknown }[];
-      expect(records.filter(saysApplied)).toHaveLength(1);
+      // Told, and found done once more where the kill came between the log and the journal.
+      expect(records.some(saysApplied)).toBe(true);
+      expect(records.filter(({ what }) => what === "applied").length).toBeLessThanOrEqual(1);
     }
     const auditor = await fleet.plane().as("auditor");
     expect((await auditor("verifyAudit")).intact).toBe(true);
