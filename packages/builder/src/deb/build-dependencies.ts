@@ -53,14 +53,14 @@ export async function obtainPackageRoot(
   const suite = (await archive.suitesOf(source.version)).find((name) => name === base.suite);
   const dependencies = await readDependencies(tree);
   const isForDocumentation = documentation && dependencies.some((field) => /\bnodoc\b/.test(field));
-  const profile = isForDocumentation ? [profilesWithDocumentation] : [];
-  const key = [base.name, dependencies, suite, ...profile];
+  const profile = isForDocumentation ? profilesWithDocumentation : profiles;
+  const key = [base.name, dependencies, suite, ...(isForDocumentation ? [profile] : [])];
   const digest = createHash("sha256").update(JSON.stringify(key));
   const name = `package-${digest.digest("hex").slice(0, 16)}`;
   const known = [layered(base, name), copied(base, name)].find(isComplete);
   if (known !== undefined) return known;
   if (process.getuid?.() !== 0) return refuseUser(name);
-  const steps = stepsFor(tree, { suite, profile: profile[0] ?? profiles });
+  const steps = stepsFor(tree, { suite, profile });
   const failed = await download(steps, { archive, base });
   if (failed !== undefined) return refuseDependencies(source, failed);
   progress("installing its build dependencies in a root of their own");

@@ -98,10 +98,7 @@ async function rebuildHere(
   const packageRoot = await obtainPackageRoot(source, place, progress);
   if (isBuildRefusal(packageRoot)) return packageRoot;
   const buildRoot = openRoot(packageRoot, place);
-  const env = {
-    ...place.env,
-    DEB_BUILD_OPTIONS: documentation ? buildOptions : `${buildOptions} nodoc`,
-  };
+  const env = documentation ? { ...place.env, DEB_BUILD_OPTIONS: buildOptions } : place.env;
   // First what says that the build is complete: this may be interrupted anywhere.
   const done = join(source.folder, "build.json");
   await rm(done, { force: true });
