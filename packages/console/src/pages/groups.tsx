@@ -11,6 +11,7 @@ import { count, counted } from "../ui/numbers.ts";
 import { Page, Section } from "../ui/page.tsx";
 import { PageLink } from "../ui/page-link.tsx";
 import { PermittedButton } from "../ui/permitted.tsx";
+import { RowActions } from "../ui/row-actions.tsx";
 import { When } from "../ui/when.tsx";
 import { GroupEdit } from "./group-edit.tsx";
 import { scopeText } from "./scope-tree.ts";
@@ -124,24 +125,11 @@ const columnsOf = (open: (dialog: Dialog) => void): Column<Group>[] => [
     id: "actions",
     header: "Change",
     cell: (group) => (
-      <span className="actions">
-        <PermittedButton
-          permission={Permission.editPolicies}
-          variant="default"
-          size="compact-sm"
-          onClick={() => open({ kind: "edit", group })}
-        >
-          Edit
-        </PermittedButton>
-        <PermittedButton
-          permission={Permission.editPolicies}
-          variant="default"
-          size="compact-sm"
-          onClick={() => open({ kind: "remove", group })}
-        >
-          Remove
-        </PermittedButton>
-      </span>
+      <RowActions
+        permission={Permission.editPolicies}
+        onEdit={() => open({ kind: "edit", group })}
+        onRemove={() => open({ kind: "remove", group })}
+      />
     ),
   },
 ];

@@ -9,6 +9,7 @@ import { Loaded } from "../ui/loaded.tsx";
 import { count, counted, hours, share } from "../ui/numbers.ts";
 import { Page, Section } from "../ui/page.tsx";
 import { PermittedButton } from "../ui/permitted.tsx";
+import { RowActions } from "../ui/row-actions.tsx";
 import { When } from "../ui/when.tsx";
 import { HOTPATCH, RESTART } from "../ui/words.ts";
 import { windowText } from "./maintenance-windows.tsx";
@@ -143,24 +144,11 @@ const columnsOf = (groups: readonly Group[], open: (dialog: Dialog) => void): Co
     id: "actions",
     header: "Change",
     cell: (policy) => (
-      <span className="actions">
-        <PermittedButton
-          permission={Permission.editPolicies}
-          variant="default"
-          size="compact-sm"
-          onClick={() => open({ kind: "edit", policy })}
-        >
-          Edit
-        </PermittedButton>
-        <PermittedButton
-          permission={Permission.editPolicies}
-          variant="default"
-          size="compact-sm"
-          onClick={() => open({ kind: "remove", policy })}
-        >
-          Remove
-        </PermittedButton>
-      </span>
+      <RowActions
+        permission={Permission.editPolicies}
+        onEdit={() => open({ kind: "edit", policy })}
+        onRemove={() => open({ kind: "remove", policy })}
+      />
     ),
   },
 ];

@@ -15,6 +15,7 @@ import { count, counted } from "../ui/numbers.ts";
 import { Page, Section } from "../ui/page.tsx";
 import { PageLink } from "../ui/page-link.tsx";
 import { PermittedButton } from "../ui/permitted.tsx";
+import { RowActions } from "../ui/row-actions.tsx";
 import { wordsOf } from "../ui/words.ts";
 
 type Dialog =
@@ -90,29 +91,16 @@ const columnsOf = (open: (dialog: Dialog) => void): Column<Ring>[] => [
     id: "actions",
     header: "Change",
     cell: (ring) => (
-      <span className="actions">
-        <PermittedButton
-          permission={Permission.editPolicies}
-          variant="default"
-          size="compact-sm"
-          onClick={() => open({ kind: "edit", ring })}
-        >
-          Edit
-        </PermittedButton>
-        <PermittedButton
-          permission={Permission.editPolicies}
-          why={
-            ring.devices > 0
-              ? `It has ${counted(ring.devices, "device")}. Move them first.`
-              : undefined
-          }
-          variant="default"
-          size="compact-sm"
-          onClick={() => open({ kind: "remove", ring })}
-        >
-          Remove
-        </PermittedButton>
-      </span>
+      <RowActions
+        permission={Permission.editPolicies}
+        onEdit={() => open({ kind: "edit", ring })}
+        onRemove={() => open({ kind: "remove", ring })}
+        whyNotRemove={
+          ring.devices > 0
+            ? `It has ${counted(ring.devices, "device")}. Move them first.`
+            : undefined
+        }
+      />
     ),
   },
 ];
