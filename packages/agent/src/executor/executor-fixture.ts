@@ -196,7 +196,10 @@ export async function untilStatus(
   for (;;) {
     const status = await connection.ask("status", {});
     if (isSo(status)) return status;
-    if (performance.now() > until) throw new Error(JSON.stringify(status, undefined, 1));
+    if (performance.now() > until) {
+      const { events } = await connection.ask("events", { after: 0 });
+      throw new Error(JSON.stringify({ ...status, events }, undefined, 1));
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -1,8 +1,16 @@
 /** Bad hotpatches on real processes: each is noticed, taken back live, and stays away. */
-import { appendFileSync, chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HealthSignal, HealthWatch } from "@suture/contract";
+import { openEngine } from "@suture/engine";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTestDevice, type RunningExecutor, type TestDevice } from "./executor-fixture.ts";
 
@@ -70,7 +78,7 @@ test("memory that grows", async () => {
   const leak = `void *malloc(unsigned long);
 int one(void) {
   static int calls;
-  if (++calls % 4096 == 0) *(volatile char *)malloc(4096) = 1;
+  if (++calls % 512 == 0) *(volatile char *)malloc(4096) = 1;
   return 11;
 }`;
   const { victims, executor } = await begin(leak, { memoryRatioMax: 2 }, ["malloc"]);
@@ -91,8 +99,12 @@ test("processor time", async () => {
 });
 
 test("a crash of one process takes it out of the other", async () => {
+  // Not at once: the watch begins when all have the hotpatch.
   const crash = (pid: number | undefined) => `extern int getpid(void);
-int one(void) { return getpid() == ${pid} ? 5 : 11; }`;
+int one(void) {
+  static int calls;
+  return getpid() == ${pid} && ++calls > 10000 ? 5 : 11;
+}`;
   const { victims, executor } = await begin(crash, {}, ["getpid"]);
   // Another one that takes its place would make it a restart.
   expect(await untilTakenBack(executor, "crash", false)).toContain("ended");
@@ -100,6 +112,31 @@ int one(void) { return getpid() == ${pid} ? 5 : 11; }`;
   victims[1]?.send("x\n");
   expect(await victims[1]?.nextLine(/^one/)).toBe("one 1 two 2 three 3");
 });
+
+test("a crash while it is applied keeps it from the others", async () => {
+  device.writePolicy();
+  const victim = await device.workshop.start(device.program, ["1"]);
+  await device.addHotpatch(1, "int one(void) { return 5; }");
+  await device.deliver();
+  const faultPoint = (name: string) => {
+    if (name === "resumed") while (!hasEnded(victim.pid));
+  };
+  const lockFolder = join(device.root, "lock");
+  executor = await device.start({ engine: openEngine({ lockFolder, faultPoint }) });
+  await device.workshop.start(device.program, ["1"]);
+  const status = await executor.until(({ components: [only] }) => only?.reason === "no-window");
+  expect(victim.ending()).toBe("SIGABRT");
+  expect(status.components).toMatchObject([{ processes: 1, hotpatchedProcesses: 0 }]);
+  const { events } = await executor.root.ask("events", { after: 0 });
+  expect(events.map(({ kind, code }) => [kind, code])).toEqual([
+    ["started", undefined],
+    ["health-signal", "crash"],
+    ["restart-pending", "no-window"],
+  ]);
+});
+
+const hasEnded = (pid: number): boolean =>
+  /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
 
 test("a restart", async () => {
   const { victims, executor } = await begin("int one(void) { return 11; }", {});

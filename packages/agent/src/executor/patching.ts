@@ -8,10 +8,12 @@ import type { RunningProcess } from "../inventory/scan.ts";
 import { applyTimeoutMs } from "../limits.ts";
 import type { ActionReport } from "../messages.ts";
 import { nextOfProblem } from "./channel.ts";
+import { DECISION_REASONS } from "./decision-reasons.ts";
+import type { HealthAlarm } from "./health/watcher.ts";
 import type { HotpatchStore } from "./hotpatch-store.ts";
 import type { PatchedProcesses } from "./patched-processes.ts";
 import type { Watch, Why } from "./record.ts";
-import type { Recorder } from "./recorder.ts";
+import type { NoteDraft, Recorder } from "./recorder.ts";
 import { applyAttemptOf } from "./situation.ts";
 
 export interface PatchingParts {
@@ -39,6 +41,8 @@ export interface ApplyRequest {
   readonly problemBefore: () => Promise<string | undefined>;
   /** The watch that begins, or goes on, when it is applied. */
   readonly watch: () => Watch;
+  /** What it means that these processes ended with the new code, before it was in all of them. */
+  readonly judgeEnded: (ended: readonly RunningProcess[]) => HealthAlarm | undefined;
 }
 
 /** Applies to all the processes or to none, and records what came of it. */
@@ -115,7 +119,15 @@ function applyHotpatch(
   const applied = engine.apply(report.pids, hotpatch, { timeoutMs: applyTimeoutMs });
   for (const pid of report.pids) patched.forget(pid);
   parts.faultPoint("applied");
-  if (isRefusal(applied)) return noteRefusal(parts, request, refusalOf(applied), number);
+  if (isRefusal(applied)) {
+    const { endedSwitched = [] } = applied;
+    const alarm = request.judgeEnded(processes.filter(({ pid }) => endedSwitched.includes(pid)));
+    if (alarm === undefined) return noteRefusal(parts, request, refusalOf(applied), number);
+    const at = parts.now().toISOString();
+    recorder.note({ ends: number, ...alarmNote({ target, hotpatch: id }, alarm, at) });
+    const { next } = DECISION_REASONS.barred;
+    return { ...report, outcome: "health-signal", detail: printable(alarm.detail), next };
+  }
   const pauseMicroseconds = Math.max(...applied.map(({ stopUs }) => stopUs));
   const detail = `${id} to ${report.pids.length} processes of ${file}, pause ${Math.round(pauseMicroseconds)} µs`;
   const watch = request.watch();
@@ -130,6 +142,23 @@ function applyHotpatch(
   });
   endSuperseded(parts, watch);
   return { ...report, outcome: "done", detail, pauseMicroseconds };
+}
+
+/** A signal bars the target on this device, and the decision that follows takes it out. */
+export function alarmNote(
+  { target, hotpatch }: Pick<Watch, "target" | "hotpatch">,
+  { signal, detail: found }: HealthAlarm,
+  at: string,
+): NoteDraft {
+  const detail = printable(found);
+  const code = "health-signal";
+  return {
+    watchOver: target,
+    bar: { target, code, signal, detail, at },
+    progress: [{ target, state: "reverted", code, signal, detail, at }],
+    events: [{ kind: code, target, code: signal, detail }],
+    audit: [{ who: "executor", what: code, detail: { target, hotpatch, signal, found: detail } }],
+  };
 }
 
 /** The watch of an older hotpatch of the same file is over: the newest has taken its place. */

@@ -6,7 +6,6 @@
  * cut short costs nothing but the next one.
  */
 import { AGENT_PROBLEMS, AgentError } from "../errors.ts";
-import { printable } from "../fields.ts";
 import type { RunCommand } from "../inventory/command-runner.ts";
 import type { RunningComponent } from "../inventory/components.ts";
 import type { ActionReport } from "../messages.ts";
@@ -15,9 +14,9 @@ import type { Channel } from "./channel.ts";
 import { decide } from "./decide.ts";
 import { DECISION_REASONS } from "./decision-reasons.ts";
 import { runProbe } from "./health/probe.ts";
-import type { Finding, Watcher } from "./health/watcher.ts";
+import type { Watcher } from "./health/watcher.ts";
 import type { OrdersKeeper } from "./orders-keeper.ts";
-import { applyUpdate, type PatchingParts, revertUpdate } from "./patching.ts";
+import { alarmNote, applyUpdate, type PatchingParts, revertUpdate } from "./patching.ts";
 import type { RestartCommand } from "./restart-commands.ts";
 import { attemptOf, type Decision, type PlannedAct, type Situation } from "./situation.ts";
 import {
@@ -126,32 +125,9 @@ function judgeHealth({ watcher, recorder, orders, now }: TurnParts, { processes 
         });
         break;
       case "alarm":
-        noteAlarm(recorder, finding, at);
+        recorder.note(alarmNote(finding.watch, finding.alarm, at));
     }
   }
-}
-
-function noteAlarm(
-  recorder: TurnParts["recorder"],
-  { watch, alarm }: Finding & { is: "alarm" },
-  at: string,
-): void {
-  const { target, hotpatch } = watch;
-  const { signal } = alarm;
-  const detail = printable(alarm.detail);
-  recorder.note({
-    watchOver: target,
-    bar: { target, code: "health-signal", signal, detail, at },
-    progress: [{ target, state: "reverted", code: "health-signal", signal, detail, at }],
-    events: [{ kind: "health-signal", target, code: signal, detail }],
-    audit: [
-      {
-        who: "executor",
-        what: "health-signal",
-        detail: { target, hotpatch, signal, found: detail },
-      },
-    ],
-  });
 }
 
 /** A full disk holds back one act, which is not begun; the next may be a revert. */
@@ -233,6 +209,7 @@ async function performApply(
         const moment = { before, now: parts.now() };
         return parts.watcher.begin({ target, hotpatch, buildId, file }, processes, health, moment);
       },
+      judgeEnded: (ended) => parts.watcher.judgeEnded(ended, processes),
     });
     reports.push(report);
   }

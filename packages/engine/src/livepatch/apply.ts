@@ -55,6 +55,8 @@ export interface ApplyOptions {
   /** Leave the superseded hotpatch's memory, so that this one can still be undone. */
   readonly keepSuperseded: boolean;
   readonly onStep: (step: string) => void;
+  /** Called as soon as the process runs the new code. */
+  readonly onSwitched: () => void;
 }
 
 /** Applies the hotpatch, or refuses with the process as it was. */
@@ -227,6 +229,7 @@ function switchTo(
     process: describe(target.image),
   });
   if (isRefusal(report)) return report;
+  options.onSwitched();
   if (!writer.isWritten()) {
     return refuse(
       "changed-code",

@@ -31,6 +31,8 @@ export type ProcessRefusal = Refusal & {
   readonly pid: number;
   /** Processes that keep the hotpatch although all should be as before: undoing was refused. */
   readonly stillApplied?: readonly number[];
+  /** Processes that ended when their code was switched already: the new code may have ended them. */
+  readonly endedSwitched?: readonly number[];
 };
 
 export interface CheckReport {
@@ -88,14 +90,19 @@ export function openEngine(options: EngineOptions = {}): Engine {
     const present = readStatus(context, pid);
     if (!isRefusal(present) && present.some(({ state }) => state !== "applied")) recover(pid);
   };
-  /** The processes in which a thread was in the way of the undoing. */
-  const undoAll = (reports: readonly ApplyReport[], operation: OperationOptions): number[] =>
-    reports.flatMap(({ pid, id }) => {
+  const undoAll = (reports: readonly ApplyReport[], operation: OperationOptions) => {
+    const stillApplied: number[] = [];
+    const ended: number[] = [];
+    for (const { pid, id } of reports) {
       const undone = withTarget(context, pid, (target) =>
         undoInTarget(context, target, id, settings(operation, pid)),
       );
-      return isRefusal(undone) && undone.refused !== "process-gone" ? [pid] : [];
-    });
+      if (!isRefusal(undone)) continue;
+      // Otherwise a thread was in the way of the undoing.
+      (undone.refused === "process-gone" ? ended : stillApplied).push(pid);
+    }
+    return { stillApplied, ended };
+  };
   return {
     check: (pid, hotpatch) =>
       withTarget(context, pid, (target) => {
@@ -115,13 +122,21 @@ export function openEngine(options: EngineOptions = {}): Engine {
       const keepSuperseded = pids.length > 1;
       for (const pid of pids) {
         recoverUnfinished(pid);
-        const options = { ...kernel, ...settings(operation, pid), keepSuperseded };
+        let isSwitched = false;
+        const onSwitched = () => {
+          isSwitched = true;
+        };
+        const options = { ...kernel, ...settings(operation, pid), keepSuperseded, onSwitched };
         const report = prepared((practised) =>
           withTarget(practised, pid, (target) =>
             applyToTarget(practised, target, hotpatch, options),
           ),
         );
-        if (isRefusal(report)) return { ...report, pid, stillApplied: undoAll(reports, operation) };
+        if (isRefusal(report)) {
+          const { stillApplied, ended } = undoAll(reports, operation);
+          if (isSwitched && report.refused === "process-gone") ended.push(pid);
+          return { ...report, pid, stillApplied, endedSwitched: ended };
+        }
         reports.push(report);
       }
       // From here the transaction stands; what the older hotpatch left is freed.

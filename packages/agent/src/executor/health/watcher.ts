@@ -55,6 +55,11 @@ export interface Watcher {
     health: HealthWatch,
     options: { readonly before: Watch | undefined; readonly now: Date },
   ) => Watch;
+  /** What it means that some of the processes ended with the hotpatch before a watch began. */
+  readonly judgeEnded: (
+    ended: readonly RunningProcess[],
+    processes: readonly RunningProcess[],
+  ) => HealthAlarm | undefined;
   /** One look at all watches. `processes` are those that run now. */
   readonly look: (
     watches: Iterable<Watch>,
@@ -109,6 +114,7 @@ export function createWatcher(parts: WatcherParts): Watcher {
   return {
     begin: (update, processes, health, options) =>
       beginWatch(parts, update, processes, health, options),
+    judgeEnded: (ended, processes) => judgeEnded(parts, ended, processes),
     look: (watches, processes, health) => {
       const kept = [...watches];
       const findings = kept.flatMap((watch) => lookAt(watch, processes, health) ?? []);
@@ -172,6 +178,25 @@ function watchedAs(
     residentBytes: process.residentPages * PAGE_BYTES,
     processorShare: process.processorTicks / TICKS_PER_SECOND / age,
   };
+}
+
+/**
+ * A service whose first process ends in the very moment in which it gets a hotpatch counts as
+ * harmed, whatever its supervisor says: to try it on the next one costs more than the hotpatch.
+ */
+function judgeEnded(
+  { kernelLog }: WatcherParts,
+  ended: readonly RunningProcess[],
+  processes: readonly RunningProcess[],
+): HealthAlarm | undefined {
+  const pids = new Set(processes.map(({ pid }) => pid));
+  for (const { pid, parent } of ended.filter(isOfSystem)) {
+    const fault = kernelLog.faultOf(pid);
+    if (fault === undefined && pids.has(parent)) continue;
+    const detail = fault ?? `process ${pid} ended as soon as it had the hotpatch`;
+    return { signal: "crash", detail };
+  }
+  return undefined;
 }
 
 function endingAlarm(
