@@ -25,7 +25,10 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { UnitDependencies } from "../../packages/builder/src/changed-units.ts";
-import { obtainEarlierSource } from "../../packages/builder/src/deb/earlier-source.ts";
+import {
+  obtainEarlierSource,
+  PATCH_OPTIONS,
+} from "../../packages/builder/src/deb/earlier-source.ts";
 import { treeCopyOptions } from "../../packages/builder/src/deb/fixed-root.ts";
 import { findLinkedFiles } from "../../packages/builder/src/deb/linked-files.ts";
 import {
@@ -146,7 +149,7 @@ async function buildHere(
   const binaries = shipped.flatMap(({ path, buildId }) => {
     const found =
       candidates.find((file) => file.buildId === buildId) ??
-      candidates.find((file) => basename(file.path) === basename(path));
+      candidates.find((file) => nameOf(file.path) === nameOf(path));
     return found === undefined ? [] : [{ path, built: found.path }];
   });
   const missing = shipped
@@ -157,6 +160,9 @@ async function buildHere(
   await saveWalk(result);
   return result;
 }
+
+/** Without what is added to the name of a Python module when it is installed (PEP 3149). */
+const nameOf = (path: string): string => basename(path).replace(/\.cpython-[^./]+(?=\.so$)/, "");
 
 /** Files that were installed into debian/PACKAGE or debian/tmp: no make links them again. */
 const isPackaged = (path: string): boolean =>
@@ -220,7 +226,7 @@ async function movePatch(
   const before = new Map<string, Buffer | undefined>();
   for (const path of paths) before.set(path, await contentOf(join(tree, path)));
   const direction = forward ? ["--forward"] : ["-R"];
-  const argv = ["patch", "-p1", ...direction, "--batch", "--no-backup-if-mismatch", "-i", patch];
+  const argv = ["patch", ...PATCH_OPTIONS, ...direction, "-i", patch];
   const result = await runCommand(argv, { cwd: tree, env: { ...process.env, LC_ALL: "C" } });
   if (result.code !== 0) {
     const detail = failureText(result);

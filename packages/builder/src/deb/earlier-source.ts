@@ -41,7 +41,7 @@ export async function obtainEarlierSource(
   });
   for (const name of series.filter((entry) => withoutPatches.includes(entry)).reverse()) {
     const patch = join(source.tree, "debian/patches", name);
-    const argv = ["patch", "-R", "-p1", "--batch", "--no-backup-if-mismatch", "-i", patch];
+    const argv = ["patch", "-R", ...PATCH_OPTIONS, "-i", patch];
     const result = await runCommand(argv, { cwd: tree, env: { ...env, LC_ALL: "C" } });
     if (result.code === 0) continue;
     return refuseBuild("patch-does-not-apply", {
@@ -56,6 +56,9 @@ export async function obtainEarlierSource(
   await writeFile(done, "");
   return earlier;
 }
+
+/** As dpkg-source(1) applies them: files that come out empty are removed, and not there to be. */
+export const PATCH_OPTIONS = ["-p1", "-E", "--batch", "--no-backup-if-mismatch"];
 
 async function removeLines(file: string, names: readonly string[]): Promise<void> {
   if (!existsSync(file)) return;

@@ -21,6 +21,7 @@ import type { PatchFile } from "../patch-file.ts";
 import { type BuildRefusal, isBuildRefusal } from "../refusals.ts";
 import type { Progress } from "../request.ts";
 import { failureText, runCommand } from "../run-command.ts";
+import { PATCH_OPTIONS } from "./earlier-source.ts";
 import { isPackaging, makeFixedRoot, treeCopyOptions } from "./fixed-root.ts";
 import type { Rebuild } from "./rebuild.ts";
 
@@ -206,8 +207,7 @@ async function applyExactly(
   tree: string,
   env: FixSetRequest["env"],
 ): Promise<string | undefined> {
-  const options = ["-p1", "-F0", "--batch", "--forward", "--no-backup-if-mismatch"];
-  const argv = ["patch", ...options, "-i", file];
+  const argv = ["patch", ...PATCH_OPTIONS, "-F0", "--forward", "-i", file];
   const result = await runCommand(argv, { cwd: tree, env: { ...env, LC_ALL: "C" } });
   return result.code === 0 ? undefined : failureText(result);
 }
