@@ -10,7 +10,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildHotpatch, isBuildRefusal } from "@suture/builder";
-import { diffObjects, parseElf, symbolTable } from "@suture/engine";
+import { parseElf, symbolTable } from "@suture/engine";
+import { diffObjects } from "@suture/engine/differ";
 
 const PACKAGE = "redis";
 const STT_FILE = 4;

@@ -198,32 +198,6 @@ test("refuses a process that is gone, or has ended and was not waited for", asyn
   expect(engine.check(victim.pid, hotpatch)).toMatchObject({ refused: "process-gone" });
 });
 
-test("tells which processes ended when their code was switched already", async () => {
-  for (const [step, isSwitched] of [
-    ["before-stop", false],
-    ["resumed", true],
-  ] as const) {
-    const victim = await start();
-    onStep = (name) => {
-      if (name !== step) return;
-      process.kill(victim.pid, "SIGKILL");
-      while (!/^State:\s+Z/m.test(readFileSync(`/proc/${victim.pid}/status`, "utf8")));
-    };
-    const endedSwitched = isSwitched ? [victim.pid] : [];
-    const gone = { refused: "process-gone", pid: victim.pid, stillApplied: [], endedSwitched };
-    expect(engine.apply([victim.pid], hotpatch)).toMatchObject(gone);
-  }
-  const [first, second] = [await start(), await start()];
-  let isApplied = false;
-  onStep = (name) => {
-    if (name === "recorded" && !isApplied) process.kill(first.pid, "SIGKILL");
-    if (name === "planned" && isApplied) process.kill(second.pid, "SIGKILL");
-    isApplied ||= name === "recorded";
-  };
-  const gone = { refused: "process-gone", pid: second.pid, endedSwitched: [first.pid] };
-  expect(engine.apply([first.pid, second.pid], hotpatch)).toMatchObject(gone);
-});
-
 test("refuses a process that ends while it is worked on", async () => {
   for (const step of ["planned", "seized", "mapped", "written", "before-stop"]) {
     const victim = await start("2");

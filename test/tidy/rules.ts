@@ -84,6 +84,9 @@ export const packagesImportDownwards: Rule = (tree) =>
     });
   });
 
+/** The one second entry of a package: who only patches processes does without the decoder. */
+const DIFFER = "@suture/engine/differ";
+
 /** Across packages by name, inside a package by relative path. */
 export const packagesAreImportedByName: Rule = (tree) =>
   typescript(tree).flatMap((file) =>
@@ -98,9 +101,8 @@ export const packagesAreImportedByName: Rule = (tree) =>
       }
       if (!specifier.startsWith("@suture/")) return [];
       if (specifier === `@suture/${from}`) return [`${file.path}: imports its own package`];
-      return /^@suture\/[a-z-]+$/.test(specifier)
-        ? []
-        : [`${file.path}: ${specifier} reaches inside a package`];
+      const isEntry = specifier === DIFFER || /^@suture\/[a-z-]+$/.test(specifier);
+      return isEntry ? [] : [`${file.path}: ${specifier} reaches inside a package`];
     }),
   );
 

@@ -77,7 +77,7 @@ export function edgesOf(file: SourceFile): string[] {
   const started = [...file.text.matchAll(STARTED)].map((match) => match[1] ?? "");
   return [...importsOf(file), ...started].flatMap((specifier) => {
     if (specifier.startsWith(".")) return [resolveFrom(file, specifier)];
-    const name = /^@suture\/([a-z-]+)$/.exec(specifier)?.[1];
-    return name === undefined ? [] : [`packages/${name}/src/index.ts`];
+    const [, name, entry = "index"] = /^@suture\/([a-z-]+)(?:\/([a-z-]+))?$/.exec(specifier) ?? [];
+    return name === undefined ? [] : [`packages/${name}/src/${entry}.ts`];
   });
 }

@@ -27,8 +27,10 @@ export interface AgentParts
   readonly startCommand: (words: readonly string[], options?: ChildOptions) => CommandChild;
   /** All of standard input, at most so many bytes. */
   readonly readInput: (bytesMax: number) => Promise<Uint8Array>;
+  readonly loadExecutorHalf: () => Promise<unknown>;
   /** The executor half with the engine. Both are loaded when it is asked for. */
   readonly openExecutorHalf: (options: ExecutorChoice) => Promise<agent.Executor>;
   readonly releaseMemoryOnceStarted: () => void;
+  readonly beginCompiled: (load: () => Promise<unknown>) => Promise<void>;
   readonly faultPoint: (name: string) => void;
 }

@@ -10,7 +10,7 @@ import { runCli } from "./cli.ts";
 import { COMMANDS } from "./commands.ts";
 import { createOutput } from "./output.ts";
 import type { BuilderParts, EngineParts, ReleaseParts } from "./parts.ts";
-import { releaseMemoryOnceStarted } from "./resting-memory.ts";
+import { beginCompiled, releaseMemoryOnceStarted } from "./resting-memory.ts";
 import { askSecret } from "./terminal.ts";
 
 const argv = process.argv.slice(2);
@@ -59,6 +59,7 @@ const loadAgent = async (): Promise<AgentParts> => {
     processId: process.pid,
     parentId: () => process.ppid,
     releaseMemoryOnceStarted,
+    beginCompiled,
     fetch: globalThis.fetch,
     machine: {
       hostname: hostname().slice(0, 100),
@@ -72,15 +73,19 @@ const loadAgent = async (): Promise<AgentParts> => {
         options,
       ),
     readInput,
+    loadExecutorHalf,
     openExecutorHalf,
     faultPoint,
   };
 };
 
-const openExecutorHalf: AgentParts["openExecutorHalf"] = async (choice) => {
+const loadExecutorHalf = async () => {
   const { loadExecutor } = await import("@suture/agent");
-  const { openExecutor, runCommand } = await loadExecutor();
-  const { openEngine, openPeerCredentials } = await import("@suture/engine");
+  return { ...(await loadExecutor()), ...(await import("@suture/engine")) };
+};
+
+const openExecutorHalf: AgentParts["openExecutorHalf"] = async (choice) => {
+  const { openExecutor, runCommand, openEngine, openPeerCredentials } = await loadExecutorHalf();
   return openExecutor({
     ...choice,
     engine: openEngine({ faultPoint }),

@@ -1,4 +1,5 @@
 /** Gives back what a long-running command needed only to start. */
+import { flushCompileCache, getCompileCacheDir } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -17,4 +18,22 @@ export function releaseMemoryOnceStarted(): void {
     const collect: unknown = runInNewContext("gc");
     if (typeof collect === "function") collect({ execution: "sync", flavor: "last-resort" });
   }, settledMs).unref();
+}
+
+const MARK = "SUTURE_COMPILED";
+
+/**
+ * Loads modules, and begins the program anew (execve(2), so with the same process id) with what was
+ * compiled of them in Node's compile cache. Does not return then; returns at once where the program
+ * has begun anew already, or has no such cache (NODE_COMPILE_CACHE).
+ *
+ * What strips the types of a module that is not in the cache stays in memory for good: 25 MiB of a
+ * resting half, measured.
+ */
+export async function beginCompiled(load: () => Promise<unknown>): Promise<void> {
+  const { env, execPath, execArgv, argv, execve } = process;
+  if (execve === undefined || getCompileCacheDir() === undefined || env[MARK] !== undefined) return;
+  await load();
+  flushCompileCache();
+  execve(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, [MARK]: "1" });
 }

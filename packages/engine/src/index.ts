@@ -1,28 +1,5 @@
 export * from "./bytes/address.ts";
 export { FormatError } from "./bytes/format-error.ts";
-export { type CodeInstruction, decodeCode } from "./diff/code.ts";
-export {
-  type ChangedFunction,
-  type DiffRefusal,
-  diffObjects,
-  type ObjectDiff,
-} from "./diff/diff.ts";
-export {
-  createMatcher,
-  type FunctionMatch,
-  isMismatch,
-  type MatchFact,
-  type Mismatch,
-  matchFunction,
-  type ObjectMatcher,
-} from "./diff/match.ts";
-export {
-  type ExternalSymbol,
-  type HotpatchFunction,
-  type HotpatchObject,
-  type HotpatchUnit,
-  writeHotpatch,
-} from "./diff/write.ts";
 export { type FunctionRange, functionRanges } from "./dwarf/unwind-tables.ts";
 export { readSection } from "./elf/compression.ts";
 export * from "./elf/constants.ts";

@@ -67,6 +67,7 @@ async function runExecutor(args: Arguments, parts: AgentParts, context: Context)
   if (parts.userId !== 0) return rootNeeded("the executor half runs as root");
   const processes = args.text("processes");
   const { uid, gid } = userOf(args, context);
+  await parts.beginCompiled(parts.loadExecutorHalf);
   const executor = await parts.openExecutorHalf({
     folders: parts.foldersBelow(rootOf(args)),
     network: { uid, gid },
@@ -91,6 +92,7 @@ async function runNetwork(
       next: "run it as the user suture: runuser -u suture -- suture agent run --half network",
     });
   }
+  await parts.beginCompiled(parts.loadNetworkHalf);
   const { openNetworkHalf } = await parts.loadNetworkHalf();
   const half = openNetworkHalf({
     ...parts,

@@ -8,8 +8,12 @@
  * (-fipa-ra). A function shorter than the jump gives way only when what follows it, up to the
  * next function, is padding.
  */
-import { Code, Decoder, DecoderOptions } from "iced-x86";
+import { createRequire } from "node:module";
+import type * as Iced from "iced-x86";
 import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+
+/** Loaded when the first short function needs it: it takes 9 MiB. */
+const loadDecoder = (): typeof Iced => createRequire(import.meta.url)("iced-x86");
 
 const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];
 export const JUMP_SIZE = 5;
@@ -44,26 +48,19 @@ export function planEntryJump(request: {
 
 /** True when instructions that do nothing (nop, int3) cover at least `needed`. */
 function isPadding(needed: Uint8Array, behind: Uint8Array): boolean {
+  const { Code, Decoder, DecoderOptions } = loadDecoder();
+  const padding = [Code.Int3, Code.Nopw, Code.Nopd, Code.Nop_rm16, Code.Nop_rm32, Code.Nop_rm64];
   const decoder = new Decoder(64, behind, DecoderOptions.None);
   try {
     while (decoder.position < needed.length) {
       if (!decoder.canDecode) return false;
       const instruction = decoder.decode();
-      const padding = PADDING.has(instruction.code);
+      const { code } = instruction;
       instruction.free();
-      if (!padding) return false;
+      if (!padding.includes(code)) return false;
     }
     return true;
   } finally {
     decoder.free();
   }
 }
-
-const PADDING: ReadonlySet<Code> = new Set([
-  Code.Int3,
-  Code.Nopw,
-  Code.Nopd,
-  Code.Nop_rm16,
-  Code.Nop_rm32,
-  Code.Nop_rm64,
-]);
