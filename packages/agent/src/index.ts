@@ -35,3 +35,4 @@ export const loadExecutor = async () => ({
   ...(await import("./executor/executor.ts")),
   ...(await import("./inventory/command-runner.ts")),
 });
+export const loadHttpRequest = async () => await import("./network/http-request.ts");

@@ -21,7 +21,7 @@ export interface AgentParts
   readonly parentId: () => number;
   /** Who runs the command. */
   readonly userId: number;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: release.HttpRequest;
   readonly machine: agent.NetworkHalfOptions["machine"];
   /** Starts this same command with other words. */
   readonly startCommand: (words: readonly string[], options?: ChildOptions) => CommandChild;

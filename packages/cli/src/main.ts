@@ -50,8 +50,10 @@ const loadRelease = async (): Promise<ReleaseParts> => ({
 
 const loadAgent = async (): Promise<AgentParts> => {
   const { folderFiles, openReleaseClient, ReleaseError } = await import("@suture/release");
+  const agent = await import("@suture/agent");
+  const { loadHttpRequest } = agent;
   return {
-    ...(await import("@suture/agent")),
+    ...agent,
     ...{ folderFiles, openReleaseClient, ReleaseError },
     now: () => new Date(),
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
@@ -60,7 +62,7 @@ const loadAgent = async (): Promise<AgentParts> => {
     parentId: () => process.ppid,
     releaseMemoryOnceStarted,
     beginCompiled,
-    fetch: globalThis.fetch,
+    fetch: async (...request) => await (await loadHttpRequest()).sendRequest(...request),
     machine: {
       hostname: hostname().slice(0, 100),
       kernel: kernelRelease(),

@@ -15,7 +15,12 @@ export {
   type ReleaseProblem,
 } from "./errors.ts";
 export { folderFetch, folderFiles, folderStorage } from "./files/folder.ts";
-export { type HttpFetchOptions, httpFetch } from "./files/http-fetch.ts";
+export {
+  type HttpAnswer,
+  type HttpFetchOptions,
+  type HttpRequest,
+  httpFetch,
+} from "./files/http-fetch.ts";
 export { mirroringFetch } from "./files/mirror.ts";
 export type { RepositoryFiles } from "./files/repository-files.ts";
 export { type LockRequest, withRepositoryLock } from "./files/repository-lock.ts";

@@ -16,6 +16,7 @@ import {
   folderFetch,
   folderFiles,
   folderStorage,
+  type HttpRequest,
   httpFetch,
   mirroringFetch,
   openReleaseClient,
@@ -33,7 +34,7 @@ export interface ChannelMirrorOptions {
   readonly spool: string;
   /** The network half's folder, for what its release client keeps. */
   readonly folder: string;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: HttpRequest;
   readonly now: () => Date;
   readonly faultPoint: (name: string) => void;
 }

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import { canonicalJson, type EnrolmentAnswer } from "@suture/contract";
-import { folderStorage } from "@suture/release";
+import { folderStorage, type HttpRequest } from "@suture/release";
 import { serverPattern } from "../settings.ts";
 import { parseEnrolmentAnswer } from "./answers.ts";
 import { openDeviceKey } from "./device-key.ts";
@@ -79,7 +79,7 @@ export interface EnrolRequest {
   readonly folder: string;
   readonly userId: number;
   readonly hostname: string;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: HttpRequest;
   readonly now: () => Date;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly faultPoint: (name: string) => void;

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ControlPlane, startControlPlane } from "./control-plane-fixture.ts";
 import { enrolDevice, parseEnrolmentToken, parseServerAddress } from "./enrol.ts";
 import { NetworkError } from "./errors.ts";
+import { sendRequest } from "./http-request.ts";
 import { createServerConnection } from "./server-connection.ts";
 
 let plane: ControlPlane;
@@ -24,7 +25,7 @@ afterEach(async () => {
 
 const base = () => ({
   server: plane.address,
-  fetch,
+  fetch: sendRequest,
   now: () => new Date(),
   randomBytes: (length: number) => new Uint8Array(randomBytes(length)),
 });

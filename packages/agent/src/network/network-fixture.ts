@@ -9,6 +9,7 @@ import { makeAgentFolders, writeRootFile } from "../root-files.ts";
 import { createTestChannel, type TestChannel } from "./channel-fixture.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane-fixture.ts";
 import { enrolDevice, parseEnrolmentToken } from "./enrol.ts";
+import { sendRequest } from "./http-request.ts";
 import { openNetworkHalf } from "./network-half.ts";
 import {
   startTestExecutor,
@@ -48,7 +49,7 @@ export async function openTestNetwork(): Promise<TestNetwork> {
   await writeRootFile(folders.channelRoot, channel.root);
   const base = {
     userId: user.uid,
-    fetch,
+    fetch: sendRequest,
     now: () => new Date(),
     randomBytes: (length: number) => new Uint8Array(randomBytes(length)),
     faultPoint: () => undefined,

@@ -7,6 +7,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { type DeviceFacts, Readiness } from "@suture/contract";
+import type { HttpRequest } from "@suture/release";
 import { AgentError } from "../errors.ts";
 import { connectExecutor } from "../executor-client.ts";
 import type { AgentFolders } from "../folders.ts";
@@ -28,7 +29,7 @@ export interface NetworkHalfOptions {
   /** Who runs this half: the key file must be theirs. */
   readonly userId: number;
   readonly machine: Pick<DeviceFacts, "hostname" | "kernel" | "processor" | "agentVersion">;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: HttpRequest;
   readonly now: () => Date;
   readonly randomBytes: (length: number) => Uint8Array;
   /** The first requests come within this time, so that a fleet does not come at once. */

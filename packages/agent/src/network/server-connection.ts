@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { ROUTES, routePath, signRequest } from "@suture/contract";
+import type { HttpAnswer, HttpRequest } from "@suture/release";
 import { parseProblem } from "./answers.ts";
 import type { DeviceKey } from "./device-key.ts";
 import { NetworkError } from "./errors.ts";
@@ -38,7 +39,7 @@ export interface ServerConnectionOptions {
   readonly server: string;
   /** Absent while the device enrols: such requests are not signed. */
   readonly identity?: { readonly deviceId: string; readonly key: DeviceKey };
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: HttpRequest;
   readonly now: () => Date;
   readonly randomBytes: (length: number) => Uint8Array;
 }
@@ -121,7 +122,7 @@ function signatureOf(
   return { ...signRequest(parts, parameters, identity.key.sign) };
 }
 
-async function answerOf(response: Response): Promise<unknown> {
+async function answerOf(response: HttpAnswer): Promise<unknown> {
   const { status, headers } = response;
   if (status === 200) return jsonOf(await readBody(response, answerBytesMax));
   if (status >= 300 && status < 400) {
@@ -142,7 +143,7 @@ async function answerOf(response: Response): Promise<unknown> {
 }
 
 /** At most so many bytes as text. Leaving the loop cancels the stream and closes the connection. */
-async function readBody(response: Response, bytesMax: number): Promise<string> {
+async function readBody(response: HttpAnswer, bytesMax: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body ?? []) {

@@ -92,7 +92,9 @@ async function runNetwork(
       next: "run it as the user suture: runuser -u suture -- suture agent run --half network",
     });
   }
-  await parts.beginCompiled(parts.loadNetworkHalf);
+  await parts.beginCompiled(async () => {
+    await Promise.all([parts.loadNetworkHalf(), parts.loadHttpRequest()]);
+  });
   const { openNetworkHalf } = await parts.loadNetworkHalf();
   const half = openNetworkHalf({
     ...parts,

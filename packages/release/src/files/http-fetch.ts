@@ -2,12 +2,32 @@
 import type { Fetch } from "../client/client.ts";
 import { ReleaseError } from "../errors.ts";
 
+/** As much of fetch as is used here: the global one, or another that is smaller. */
+export type HttpRequest = (
+  url: string,
+  options: {
+    readonly method?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: string;
+    readonly signal: AbortSignal;
+    /** Redirects are never followed. */
+    readonly redirect: "manual";
+  },
+) => Promise<HttpAnswer>;
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: { readonly get: (name: string) => string | null };
+  /** Leaving a loop over it closes the connection, as `cancel` does. */
+  readonly body: (AsyncIterable<Uint8Array> & { readonly cancel: () => Promise<void> }) | null;
+}
+
 export interface HttpFetchOptions {
   /** The folder that holds `metadata` and `targets`: `https://updates.example/suture`. */
   readonly baseUrl: string;
   /** For one file, from the request to its last byte. */
   readonly timeoutMs: number;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: HttpRequest;
 }
 
 /**
@@ -23,7 +43,7 @@ export function httpFetch({ baseUrl, timeoutMs, fetch }: HttpFetchOptions): Fetc
     const url = `${base}/${path.split("/").map(encodeURIComponent).join("/")}`;
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      const response = await fetch(url, { signal, redirect: "error" });
+      const response = await fetch(url, { signal, redirect: "manual" });
       if (response.status === 404 || response.status === 403) {
         await response.body?.cancel();
         return undefined;
@@ -43,7 +63,7 @@ export function httpFetch({ baseUrl, timeoutMs, fetch }: HttpFetchOptions): Fetc
 }
 
 async function readBody(
-  response: Response,
+  response: HttpAnswer,
   { path, bytesMax }: { readonly path: string; readonly bytesMax: number },
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
