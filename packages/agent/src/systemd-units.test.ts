@@ -7,7 +7,11 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const folder = fileURLToPath(new URL("systemd/", import.meta.url));
-const units = ["suture-agent.service", "suture-executor.service"] as const;
+const units = [
+  "suture-agent.service",
+  "suture-executor.service",
+  "suture-update@.service",
+] as const;
 const hasAnalyze = spawnSync("systemd-analyze", ["--version"]).status === 0;
 if (!hasAnalyze) {
   if (process.env.CI) throw new Error("systemd-analyze is missing");

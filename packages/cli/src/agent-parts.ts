@@ -8,7 +8,7 @@ type AgentPackage = typeof agent;
 /** What a command line chooses of the executor. */
 export type ExecutorChoice = Pick<
   agent.ExecutorOptions,
-  "folders" | "log" | "network" | "processFolder"
+  "folders" | "log" | "network" | "processFolder" | "updateUnit"
 >;
 
 export interface AgentParts

@@ -33,6 +33,7 @@ import { recoverIntents } from "./recovery.ts";
 import { type RestartCommand, readRestartCommands } from "./restart-commands.ts";
 import { openSocketServer } from "./socket-server.ts";
 import { type Demand, type TurnParts, takeTurn } from "./turn.ts";
+import { installCommandOf } from "./updating.ts";
 import { createWorkQueue } from "./work-queue.ts";
 
 export interface ExecutorOptions {
@@ -50,6 +51,8 @@ export interface ExecutorOptions {
   readonly log: (line: string) => void;
   /** Only processes whose program lies in this folder: for several agents on one machine. */
   readonly processFolder?: string;
+  /** The template of units that update a package (`suture-update@`); without it apt-get is run. */
+  readonly updateUnit?: string;
   /** How long a turn waits for the next, in milliseconds; 5 seconds by default. */
   readonly turnEveryMs?: number;
   /** Over how long processor time is measured, in milliseconds; a minute by default. */
@@ -97,6 +100,7 @@ async function runExecutor(options: ExecutorOptions, signal: AbortSignal): Promi
     ownPid: process.pid,
     orders: () => settings.orders,
     restartCommands: () => settings.restartCommands,
+    installCommand: installCommandOf(options.updateUnit),
     watcher: createWatcher({
       ...{ machine, run, clock, kernelLog: openKernelLog() },
       ...(options.processorWindowMs !== undefined && {

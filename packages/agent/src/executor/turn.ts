@@ -36,6 +36,7 @@ export interface TurnParts extends PatchingParts, Omit<SurroundingsParts, "resta
   readonly channel: Channel;
   readonly orders: () => OrdersKeeper;
   readonly restartCommands: () => readonly RestartCommand[];
+  readonly installCommand: UpdatingParts["installCommand"];
   readonly watcher: Watcher;
   readonly run: RunCommand;
   /** No further act begins. */

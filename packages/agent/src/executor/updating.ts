@@ -14,6 +14,7 @@ export interface UpdatingParts {
   readonly run: RunCommand;
   readonly now: () => Date;
   readonly restartCommands: readonly RestartCommand[];
+  readonly installCommand: (name: string) => Command;
   /** The processes that still run this Build-ID, looked up anew. */
   readonly stillRunning: (buildId: string) => readonly StillRunning[];
   readonly faultPoint: (name: string) => void;
@@ -38,7 +39,7 @@ export interface UpdatingRequest {
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
 const RESTART_TIMEOUT_MS = 3 * 60_000;
 
-const installCommand = (name: string): Command => [
+const aptCommand = (name: string): Command => [
   "apt-get",
   "install",
   "--only-upgrade",
@@ -49,6 +50,28 @@ const installCommand = (name: string): Command => [
   "--",
   name,
 ];
+
+/**
+ * How a package is updated: by apt-get, or where this process has no network and may not write
+ * everywhere (suture-executor.service), by a systemd unit that does the same.
+ */
+export const installCommandOf =
+  (unitTemplate: string | undefined): UpdatingParts["installCommand"] =>
+  (name) =>
+    unitTemplate === undefined
+      ? aptCommand(name)
+      : ["systemctl", "start", "--", `${unitTemplate}${escapeForUnit(name)}.service`];
+
+/** As systemd-escape(1) writes a word that becomes part of a unit's name. */
+const escapeForUnit = (word: string): string =>
+  [...Buffer.from(word)]
+    .map((byte) => {
+      const character = String.fromCharCode(byte);
+      return /[A-Za-z0-9_.:]/.test(character)
+        ? character
+        : `\\x${byte.toString(16).padStart(2, "0")}`;
+    })
+    .join("");
 
 /** Installs, restarts what is needed, looks whether the old file still runs, and records it. */
 export async function updateTraditionally(
@@ -67,7 +90,7 @@ export async function updateTraditionally(
       : recorder.begin({ do: "traditional-update", ...intent, package: name });
   if (name !== undefined) {
     const installed = await parts.run({
-      command: installCommand(name),
+      command: parts.installCommand(name),
       timeoutMs: INSTALL_TIMEOUT_MS,
     });
     parts.faultPoint("installed");

@@ -4,8 +4,9 @@
  * apt keeps checking signatures and hashes as it is configured on the machine; only its sources,
  * lists and downloads are ours.
  */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type BuildRefusal, refuseBuild } from "../refusals.ts";
 import type { ArchiveOptions } from "../request.ts";
@@ -54,8 +55,7 @@ export async function openArchive(
 ): Promise<Archive | BuildRefusal> {
   const { folder } = place;
   const env = { ...place.env, LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" };
-  const parts = join(folder, "sources");
-  await writeSources(place.options.sources ?? "/etc/apt", parts);
+  const parts = await writeSources(place.options.sources ?? "/etc/apt", folder);
   for (const name of ["lists/partial", "cache/archives/partial"]) {
     await mkdir(join(folder, name), { recursive: true });
   }
@@ -124,24 +124,36 @@ async function fetch(
   });
 }
 
-async function writeSources(from: string, parts: string): Promise<void> {
-  await rm(parts, { recursive: true, force: true });
-  await mkdir(parts, { recursive: true });
+/** A folder named by its content: others may be reading it, so it is never changed. */
+async function writeSources(from: string, into: string): Promise<string> {
   const folder = join(from, "sources.list.d");
-  const files = [
+  const names = [
     join(from, "sources.list"),
     ...(existsSync(folder) ? (await readdir(folder)).map((name) => join(folder, name)) : []),
   ];
-  let number = 0;
-  for (const file of files.filter((path) => existsSync(path)).sort()) {
-    number += 1;
+  const parts = new Map<string, string>();
+  for (const file of names.filter((path) => existsSync(path)).sort()) {
     const text = await readFile(file, "utf8");
-    if (file.endsWith(".sources")) {
-      await writeFile(join(parts, `${number}.sources`), withSourcePackages(text));
-    } else if (file.endsWith(".list")) {
-      await writeFile(join(parts, `${number}.list`), withSourceLines(text));
-    }
+    const number = parts.size + 1;
+    if (file.endsWith(".sources")) parts.set(`${number}.sources`, withSourcePackages(text));
+    else if (file.endsWith(".list")) parts.set(`${number}.list`, withSourceLines(text));
   }
+  const digest = createHash("sha256")
+    .update(JSON.stringify([...parts]))
+    .digest("hex");
+  const written = join(into, `sources-${digest.slice(0, 12)}`);
+  if (existsSync(written)) return written;
+  await mkdir(into, { recursive: true });
+  const draft = await mkdtemp(join(into, "sources-"));
+  for (const [name, text] of parts) await writeFile(join(draft, name), text);
+  try {
+    await rename(draft, written);
+  } catch (error) {
+    // Another process was faster, with the same content.
+    if (!existsSync(written)) throw error;
+    await rm(draft, { recursive: true });
+  }
+  return written;
 }
 
 const isFresh = async (stamp: string): Promise<boolean> =>

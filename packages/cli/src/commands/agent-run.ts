@@ -30,6 +30,11 @@ export const agentRun: Command = {
       value: "DIR",
       help: "look only after processes whose program lies in DIR",
     },
+    "update-unit": {
+      type: "string",
+      value: "NAME@",
+      help: "update a package by starting this systemd unit, instead of running apt-get",
+    },
     parent: { type: "string", value: "PID", help: "end when this parent process has ended" },
     "start-within": {
       type: "string",
@@ -66,6 +71,7 @@ async function run(args: Arguments, parts: AgentParts, context: Context): Promis
 async function runExecutor(args: Arguments, parts: AgentParts, context: Context): Promise<Outcome> {
   if (parts.userId !== 0) return rootNeeded("the executor half runs as root");
   const processes = args.text("processes");
+  const updateUnit = args.text("update-unit");
   const { uid, gid } = userOf(args, context);
   await parts.beginCompiled(parts.loadExecutorHalf);
   const executor = await parts.openExecutorHalf({
@@ -73,6 +79,7 @@ async function runExecutor(args: Arguments, parts: AgentParts, context: Context)
     network: { uid, gid },
     log: (text) => context.progress(`executor half: ${text}`),
     ...(processes !== undefined && { processFolder: resolve(processes) }),
+    ...(updateUnit !== undefined && { updateUnit }),
   });
   parts.releaseMemoryOnceStarted();
   await executor.run(endSignal(args, parts, context));
