@@ -1,6 +1,8 @@
 /** The documents list what the tables in the code hold: no reason more, none less, none twice. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { AGENT_PROBLEMS, DECISION_REASONS, NETWORK_PROBLEMS } from "@suture/agent";
+import { RELEASE_PROBLEMS } from "@suture/release";
 import { describe, expect, test } from "vitest";
 import { BUILD_REFUSALS } from "../packages/builder/src/refusals.ts";
 import { VERIFY_PROBLEMS } from "../packages/builder/src/verify/problems.ts";
@@ -30,12 +32,35 @@ const rowsOf = (section: string): Row[] =>
     ([, code = "", meaning = "", next = ""]) => ({ code, meaning, next }),
   );
 
+type TableWithNext = Readonly<Record<string, { readonly meaning: string; readonly next: string }>>;
+
+const TABLES_WITH_NEXT: readonly (readonly [string, TableWithNext])[] = [
+  ["What an agent decides", DECISION_REASONS],
+  ["Requests to an agent", AGENT_PROBLEMS],
+  ["An agent's connections", NETWORK_PROBLEMS],
+  ["Release channels", RELEASE_PROBLEMS],
+];
+
+const meaningsOf = (table: TableWithNext): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(table).map(([code, { meaning }]) => [code, meaning]));
+
 const TABLES: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
   ["Processes and hotpatch files", REFUSALS],
   ["Builds", BUILD_REFUSALS],
   ["Changes that cannot go into a running process", DIFF_REFUSALS],
   ["Verification", VERIFY_PROBLEMS],
+  ...TABLES_WITH_NEXT.map(([heading, table]) => [heading, meaningsOf(table)] as const),
 ];
+
+test.each(TABLES_WITH_NEXT)(
+  "%s: the next step is the one that the program gives",
+  (heading, table) => {
+    const rows = rowsOf(sectionOf(read("reason-codes.md"), heading));
+    expect(rows.map(({ code, next }) => [code, next])).toEqual(
+      Object.entries(table).map(([code, { next }]) => [code, next]),
+    );
+  },
+);
 
 describe("docs/reason-codes.md", () => {
   const text = read("reason-codes.md");

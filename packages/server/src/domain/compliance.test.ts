@@ -223,13 +223,13 @@ describe("the state of what is lacking comes from its rollout", () => {
   test("a device that is not ready says what to do", () => {
     const finding = {
       reason: "disk-full" as const,
-      detail: "/var has 3 MB left.",
-      remediation: "Make room.",
+      detail: "/var has 3 MB left",
+      remediation: "make room",
     };
     const changes = { readiness: "not-ready" as const, findings: [finding] };
     expect(judge(with1, changes)).toMatchObject({
       compliance: "not-ready",
-      reason: "/var has 3 MB left. Make room.",
+      reason: "Not ready: /var has 3 MB left. Next: make room",
     });
     expect(judge(with2, changes)).toMatchObject({ compliance: "up-to-date-hotpatched" });
   });

@@ -125,7 +125,8 @@ const nameOf = ({ file, package: name }: ComponentFacts): string =>
 function notReadyText({ readiness, findings }: DeviceSituation): string {
   if (readiness === Readiness.notRegistered) return "The device has not told anything of itself.";
   const first = findings[0];
-  return first === undefined ? "The device is not ready." : `${first.detail} ${first.remediation}`;
+  if (first === undefined) return "The device is not ready.";
+  return `Not ready: ${first.detail}. Next: ${first.remediation}`;
 }
 
 /** Of several components, all must have it. */
