@@ -229,7 +229,7 @@ describe("the state of what is lacking comes from its rollout", () => {
     const changes = { readiness: "not-ready" as const, findings: [finding] };
     expect(judge(with1, changes)).toMatchObject({
       compliance: "not-ready",
-      reason: "Not ready: /var has 3 MB left. Next: make room",
+      reason: "Not ready: /var has 3 MB left; make room",
     });
     expect(judge(with2, changes)).toMatchObject({ compliance: "up-to-date-hotpatched" });
   });

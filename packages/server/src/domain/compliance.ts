@@ -126,7 +126,7 @@ function notReadyText({ readiness, findings }: DeviceSituation): string {
   if (readiness === Readiness.notRegistered) return "The device has not told anything of itself.";
   const first = findings[0];
   if (first === undefined) return "The device is not ready.";
-  return `Not ready: ${first.detail}. Next: ${first.remediation}`;
+  return `Not ready: ${first.detail}; ${first.remediation}`;
 }
 
 /** Of several components, all must have it. */
