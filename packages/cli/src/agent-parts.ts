@@ -19,8 +19,10 @@ export interface AgentParts
   readonly processId: number;
   /** Now: it changes when the parent ends. */
   readonly parentId: () => number;
-  /** Who runs the command. */
+  /** Who runs the command, now. */
   readonly userId: number;
+  /** Becomes the user for good: no group, capability or saved id of root's is left. */
+  readonly becomeUser: (user: { readonly uid: number; readonly gid: number }) => void;
   readonly fetch: release.HttpRequest;
   readonly machine: agent.NetworkHalfOptions["machine"];
   /** Starts this same command with other words. */

@@ -1,8 +1,7 @@
-/** The suture command as a child process, for what has to run as another user. */
+/** The suture command as a child process, for what runs as another user. */
 import { spawn } from "node:child_process";
 
 export interface ChildOptions {
-  readonly user?: { readonly uid: number; readonly gid: number };
   /** Written to its standard input; without it, the child has none. */
   readonly input?: string;
   /** Added to the environment. */
@@ -23,13 +22,12 @@ const outputBytesMax = 256 * 1024;
 /** Starts a program that dies with this one's terminal at the latest. */
 export function startChild(
   [program = "", ...args]: readonly string[],
-  { user, input, env, reads = false }: ChildOptions = {},
+  { input, env, reads = false }: ChildOptions = {},
 ): CommandChild {
   const child = spawn(program, args, {
     stdio: [input === undefined ? "ignore" : "pipe", reads ? "pipe" : "inherit", "inherit"],
     cwd: "/",
     env: { ...process.env, ...env },
-    ...user,
   });
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {

@@ -57,11 +57,18 @@ const loadAgent = async (): Promise<AgentParts> => {
     ...{ folderFiles, openReleaseClient, ReleaseError },
     now: () => new Date(),
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
-    userId: process.geteuid?.() ?? 0,
+    get userId() {
+      return process.geteuid?.() ?? 0;
+    },
     processId: process.pid,
     parentId: () => process.ppid,
     releaseMemoryOnceStarted,
     beginCompiled,
+    becomeUser: ({ uid, gid }) => {
+      process.setgroups?.([]);
+      process.setgid?.(gid);
+      process.setuid?.(uid);
+    },
     fetch: async (...request) => await (await loadHttpRequest()).sendRequest(...request),
     machine: {
       hostname: hostname().slice(0, 100),

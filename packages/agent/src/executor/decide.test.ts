@@ -161,7 +161,7 @@ describe("under a control plane", () => {
     [
       "a target that is not assigned any more stays",
       { orders: assigned(), component: running(having(second)) },
-      "up-to-date-hotpatched: newest-applied",
+      "up-to-date-hotpatched: applied-not-offered",
     ],
     [
       "windows before the deadline",

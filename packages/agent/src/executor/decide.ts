@@ -188,12 +188,11 @@ function withoutHotpatch(
   }
   const isHotpatched = component.processes.every(({ applied }) => applied !== undefined);
   if (isHotpatched && newest !== undefined) {
-    // What is in it is not allowed any more, or withdrawn; it stays until somebody orders it back.
     return {
       component,
       update: newest,
       compliance: ComplianceState.hotpatched,
-      reason: "newest-applied",
+      reason: "applied-not-offered",
     };
   }
   if (own.every(({ withdrawn }) => withdrawn !== undefined)) return waiting("nothing-offered");

@@ -9,6 +9,10 @@ const nothingToDo = "nothing to do";
 
 export const DECISION_REASONS = {
   "newest-applied": row("the newest hotpatch that is allowed is in all its processes", nothingToDo),
+  "applied-not-offered": row(
+    "its hotpatch is withdrawn or not allowed any more, and stays until somebody orders it back",
+    "revert it: suture remove TARGET, or wait for a newer one",
+  ),
   "newest-installed": row("its processes run the newest baseline", nothingToDo),
   "not-in-channel": row(
     "it has a hotpatch that no channel verified here knows",

@@ -121,6 +121,7 @@ function assignedProgress(
   }
   switch (decision.reason) {
     case "newest-applied":
+    case "applied-not-offered":
       return { target, state: DeviceUpdateState.applied, at };
     case "newest-installed":
       return { target, state: DeviceUpdateState.restarted, at };

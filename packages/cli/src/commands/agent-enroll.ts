@@ -15,6 +15,7 @@ import {
   userOf,
 } from "./agent-request.ts";
 import { rootNeeded } from "./agent-run.ts";
+import { becomeNetworkUser } from "./network-user.ts";
 import { requiredText } from "./release-request.ts";
 
 export const agentEnroll: Command = {
@@ -47,7 +48,7 @@ const inputBytesMax = 10_000;
 async function run(args: Arguments, parts: AgentParts, context: Context): Promise<Outcome> {
   noPositionals(args, "agent enroll");
   const half = args.text("half");
-  if (half === "network") return await enrolNetworkHalf(args, parts);
+  if (half === "network") return await enrolNetworkHalf(args, parts, context);
   if (half !== undefined) throw new UsageError(`--half ${half}: only network`);
   if (parts.userId !== 0) return rootNeeded("agent enroll pins what the executor trusts");
   const server = parts.parseServerAddress(requiredText(args, "server"));
@@ -120,10 +121,10 @@ async function enrolWithUser(
   { server, token, user, root, folders }: Enrolling,
   parts: AgentParts,
 ): Promise<Outcome> {
-  const { uid, gid } = user;
-  const words = ["agent", "enroll", "--half", "network", "--root", root, "--json"];
+  const as = ["--user", `${user.uid}:${user.gid}`];
+  const words = ["agent", "enroll", "--half", "network", "--root", root, ...as, "--json"];
   const input = JSON.stringify({ server, token: token.text });
-  const child = parts.startCommand(words, { user: { uid, gid }, input, reads: true });
+  const child = parts.startCommand(words, { input, reads: true });
   const { how, output } = await child.ended;
   const answer = childAnswer(output);
   if (answer.ok !== true) {
@@ -183,7 +184,13 @@ function childAnswer(output: string): ChildAnswer {
 }
 
 /** The part that needs the network, as the network half's user; token and server from standard input. */
-async function enrolNetworkHalf(args: Arguments, parts: AgentParts): Promise<Outcome> {
+async function enrolNetworkHalf(
+  args: Arguments,
+  parts: AgentParts,
+  context: Context,
+): Promise<Outcome> {
+  const refused = await becomeNetworkUser(args, parts, context);
+  if (refused !== undefined) return refused;
   const text = new TextDecoder().decode(await parts.readInput(inputBytesMax));
   const { server, token } = enrolInput(text);
   const enrolment = await parts.enrolDevice({

@@ -23,20 +23,16 @@ const endMs = 20_000;
 
 /** Runs until the signal aborts, and returns when both halves have ended. */
 export async function runBothHalves(options: BothHalves): Promise<void> {
-  const { root, user, startWithin, processes, parts } = options;
-  const { executor, network } = parts.foldersBelow(root);
+  const { startWithin, processes } = options;
   await prepareFolders(options);
   await Promise.all([
     keepRunning(options, {
       half: "executor",
       words: processes === undefined ? [] : ["--processes", resolve(processes)],
-      folder: executor,
     }),
     keepRunning(options, {
       half: "network",
       words: ["--start-within", `${startWithin}`],
-      folder: network,
-      user: { uid: user.uid, gid: user.gid },
     }),
   ]);
 }
@@ -55,14 +51,11 @@ export async function prepareFolders({
 interface Half {
   readonly half: "executor" | "network";
   readonly words: readonly string[];
-  /** Its own, for no one else to write. */
-  readonly folder: string;
-  readonly user?: { readonly uid: number; readonly gid: number };
 }
 
 async function keepRunning(
   { root, user, parts, signal, log }: BothHalves,
-  { half, words, folder, user: runner }: Half,
+  { half, words }: Half,
 ): Promise<void> {
   const all = [
     ...["agent", "run", "--half", half, "--root", root, "--user", `${user.uid}:${user.gid}`],
@@ -70,14 +63,15 @@ async function keepRunning(
     ...["--parent", `${parts.processId}`, ...words],
   ];
   const env = {
-    // Compiled code is kept: a half starts faster, and with half of the memory.
-    NODE_COMPILE_CACHE: join(folder, "compiled"),
+    // Compiled code is kept: a half starts faster, and with half of the memory. It lies where root
+    // alone may write, for both are root's when they read it.
+    NODE_COMPILE_CACHE: join(parts.foldersBelow(root).executor, "compiled"),
     NODE_OPTIONS: "--max-semi-space-size=1",
   };
   let failures = 0;
   while (!signal.aborted) {
     const begun = performance.now();
-    const child = parts.startCommand(all, { env, ...(runner && { user: runner }) });
+    const child = parts.startCommand(all, { env });
     const { how } = await endedOrEnd(child, signal);
     if (signal.aborted) return;
     failures = performance.now() - begun > soundMs ? 0 : failures + 1;

@@ -11,6 +11,7 @@ import {
   USER_OPTION,
   userOf,
 } from "./agent-request.ts";
+import { becomeNetworkUser } from "./network-user.ts";
 import { numberOf } from "./release-request.ts";
 
 export const agentRun: Command = {
@@ -92,16 +93,8 @@ async function runNetwork(
   context: Context,
   startWithin: number,
 ): Promise<Outcome> {
-  if (parts.userId === 0) {
-    return failed("refused", {
-      reason: "not-as-root",
-      detail: "the network half does not run as root",
-      next: "run it as the user suture: runuser -u suture -- suture agent run --half network",
-    });
-  }
-  await parts.beginCompiled(async () => {
-    await Promise.all([parts.loadNetworkHalf(), parts.loadHttpRequest()]);
-  });
+  const refused = await becomeNetworkUser(args, parts, context);
+  if (refused !== undefined) return refused;
   const { openNetworkHalf } = await parts.loadNetworkHalf();
   const half = openNetworkHalf({
     ...parts,
