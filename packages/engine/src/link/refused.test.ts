@@ -1,66 +1,15 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
-import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
+import { describe, expect, test } from "vitest";
 import { FormatError } from "../bytes/format-error.ts";
-import { parseElf } from "../elf/file.ts";
-import { isRefusal, type Refusal, refuse } from "../refusals.ts";
-import { PAGE_SIZE, planLayout } from "./layout.ts";
-import { type LinkedImage, linkObject, type ResolvedSymbol } from "./relocate.ts";
+import { isRefusal } from "../refusals.ts";
+import { hasTools } from "../tools-fixture.ts";
+import { PAGE_SIZE } from "./layout.ts";
+import { BASE, FAR, type Known, link, NEAR, openObjectFolder } from "./link-fixture.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "suture-refused-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const { compile } = openObjectFolder();
+const canLink = hasTools(["gcc"], "nothing of the linker is tested");
 
-const hasTools = (() => {
-  try {
-    for (const tool of ["gcc"]) execFileSync(tool, ["--version"]);
-    return true;
-  } catch {
-    if (process.env.CI) throw new Error("gcc and binutils are missing");
-    console.warn("SKIPPED: gcc and binutils are missing, nothing of the linker is tested");
-    return false;
-  }
-})();
-
-let count = 0;
-
-function compile(source: string, flags: readonly string[] = ["-O2", "-fPIE"]): Uint8Array {
-  const path = join(folder, `${count++}`);
-  const extension = source.includes("asm:") ? "s" : "c";
-  writeFileSync(`${path}.${extension}`, source.replace("asm:", ""));
-  execFileSync("gcc", [...flags, "-c", `${path}.${extension}`, "-o", `${path}.o`]);
-  return readFileSync(`${path}.o`);
-}
-
-const BASE = 0x5555_0000_0000;
-const NEAR = 0x5555_1000_0000;
-const FAR = 0x7fff_1234_5678;
-
-type Known = Record<string, number | (ResolvedSymbol & { kind: "tls" })>;
-
-function link(
-  bytes: Uint8Array,
-  known: Known = {},
-  replaced: Record<string, number> = {},
-): LinkedImage | Refusal {
-  const object = parseElf(bytes);
-  const layout = planLayout(object);
-  if (isRefusal(layout)) return layout;
-  const originals = new Map<string, VirtualAddr>(
-    Object.entries(replaced).map(([name, at]) => [name, virtualAddr(at)]),
-  );
-  const resolve = (name: string): ResolvedSymbol | Refusal => {
-    const value = known[name];
-    if (value === undefined) return refuse("missing-symbol", name, "");
-    return typeof value === "object" ? value : { kind: "address", address: virtualAddr(value) };
-  };
-  return linkObject(object, layout, virtualAddr(BASE), resolve, originals);
-}
-
-describe.runIf(hasTools)("refuses", () => {
+describe.runIf(canLink)("refuses", () => {
   const cases: [string, string, string[], Known, object][] = [
     [
       "a data reference out of reach, naming section, symbol and type",
@@ -198,8 +147,8 @@ describe.runIf(hasTools)("refuses", () => {
   });
 });
 
-describe.runIf(hasTools)("any object", () => {
-  const seed = hasTools
+describe.runIf(canLink)("any object", () => {
+  const seed = canLink
     ? compile(
         `extern int v, far(int); extern __thread int t; static int c; int common;
          int f(int x) { switch (x) { case 0: return v; case 1: return far(x); case 2: return t;

@@ -1,62 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
-import { type VirtualAddr, virtualAddr } from "../bytes/address.ts";
-import { parseElf } from "../elf/file.ts";
-import { isRefusal, type Refusal, refuse } from "../refusals.ts";
-import { PAGE_SIZE, planLayout } from "./layout.ts";
-import { type LinkedImage, linkObject, type ResolvedSymbol } from "./relocate.ts";
+import { writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { isRefusal } from "../refusals.ts";
+import { hasTools } from "../tools-fixture.ts";
+import { PAGE_SIZE } from "./layout.ts";
+import { BASE, FAR, link, NEAR, openObjectFolder } from "./link-fixture.ts";
+import type { LinkedImage } from "./relocate.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "suture-slots-"));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const hasTools = (() => {
-  try {
-    for (const tool of ["gcc", "objdump", "readelf"]) execFileSync(tool, ["--version"]);
-    return true;
-  } catch {
-    if (process.env.CI) throw new Error("gcc and binutils are missing");
-    console.warn("SKIPPED: gcc and binutils are missing, nothing of the linker is tested");
-    return false;
-  }
-})();
-
-let count = 0;
-
-function compile(source: string, flags: readonly string[] = ["-O2", "-fPIE"]): Uint8Array {
-  const path = join(folder, `${count++}`);
-  const extension = source.includes("asm:") ? "s" : "c";
-  writeFileSync(`${path}.${extension}`, source.replace("asm:", ""));
-  execFileSync("gcc", [...flags, "-c", `${path}.${extension}`, "-o", `${path}.o`]);
-  return readFileSync(`${path}.o`);
-}
-
-const BASE = 0x5555_0000_0000;
-const NEAR = 0x5555_1000_0000;
-const FAR = 0x7fff_1234_5678;
-
-type Known = Record<string, number | (ResolvedSymbol & { kind: "tls" })>;
-
-function link(
-  bytes: Uint8Array,
-  known: Known = {},
-  replaced: Record<string, number> = {},
-): LinkedImage | Refusal {
-  const object = parseElf(bytes);
-  const layout = planLayout(object);
-  if (isRefusal(layout)) return layout;
-  const originals = new Map<string, VirtualAddr>(
-    Object.entries(replaced).map(([name, at]) => [name, virtualAddr(at)]),
-  );
-  const resolve = (name: string): ResolvedSymbol | Refusal => {
-    const value = known[name];
-    if (value === undefined) return refuse("missing-symbol", name, "");
-    return typeof value === "object" ? value : { kind: "address", address: virtualAddr(value) };
-  };
-  return linkObject(object, layout, virtualAddr(BASE), resolve, originals);
-}
+const { compile, newPath } = openObjectFolder();
+const canLink = hasTools(["gcc", "objdump", "readelf"], "nothing of the linker is tested");
 
 function linked(...[bytes, known, replaced]: Parameters<typeof link>): LinkedImage {
   const image = link(bytes, known, replaced);
@@ -68,7 +20,7 @@ function linked(...[bytes, known, replaced]: Parameters<typeof link>): LinkedIma
 function disassemble(image: LinkedImage): string {
   const code = image.segments.find(({ protection }) => protection === "r-x");
   if (!code) throw new Error("no code");
-  const path = join(folder, `${count++}.bin`);
+  const path = `${newPath()}.bin`;
   writeFileSync(path, code.bytes);
   const adjust = `--adjust-vma=0x${(image.base + code.offset).toString(16)}`;
   const args = ["-D", "-b", "binary", "-m", "i386:x86-64", adjust, "--no-show-raw-insn", path];
@@ -94,7 +46,7 @@ function slotOf(image: LinkedImage, instruction: RegExp): number {
   return Number.parseInt(found[0]?.[1] ?? "", 16);
 }
 
-describe.runIf(hasTools)("calls", () => {
+describe.runIf(canLink)("calls", () => {
   const source = "int f(int); int g(int x) { return f(x) + 1; }";
 
   test("go straight to a function within reach", () => {
@@ -125,7 +77,7 @@ describe.runIf(hasTools)("calls", () => {
 
   test("stubs can be unwound", () => {
     const image = linked(compile(source), { f: FAR });
-    const path = join(folder, `${count++}`);
+    const path = newPath();
     writeFileSync(`${path}.bin`, image.ehFrameBytes);
     const at = image.ehFrame?.address ?? 0;
     execFileSync("objcopy", [
@@ -147,7 +99,7 @@ describe.runIf(hasTools)("calls", () => {
   });
 });
 
-describe.runIf(hasTools)("the GOT", () => {
+describe.runIf(canLink)("the GOT", () => {
   const tls = (threadPointerOffset?: number, moduleId?: number) => ({
     v: {
       kind: "tls" as const,
@@ -203,7 +155,7 @@ describe.runIf(hasTools)("the GOT", () => {
   });
 });
 
-describe.runIf(hasTools)("a replaced function", () => {
+describe.runIf(canLink)("a replaced function", () => {
   const OLD = NEAR + 0x40;
   const source = `
     int f(int); static int s(int) __attribute__((noinline)); extern int ext(int);
@@ -258,7 +210,7 @@ describe.runIf(hasTools)("a replaced function", () => {
   });
 });
 
-describe.runIf(hasTools)("weak, COMMON and absolute symbols", () => {
+describe.runIf(canLink)("weak, COMMON and absolute symbols", () => {
   test("a weak symbol that nobody defines is zero", () => {
     const source = "extern int w(void) __attribute__((weak)); int f(void) { return w ? w() : 3; }";
     const image = linked(compile(source, ["-O2", "-fPIC"]));
