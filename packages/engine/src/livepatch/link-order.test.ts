@@ -1,47 +1,20 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { fileAddr, loadBias } from "../bytes/address.ts";
-import { PT } from "../elf/constants.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fileAddr } from "../bytes/address.ts";
 import { parseElf } from "../elf/file.ts";
 import { symbolTable } from "../elf/symbol.ts";
-import { parseMaps } from "../process/maps.ts";
+import { hasTools } from "../tools-fixture.ts";
+import { type HostProcess, openHostFolder } from "./host-process-fixture.ts";
 import { breadthFirst, findExecutable, linkOrder } from "./link-order.ts";
 import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
 import type { SymbolReference } from "./patch-description.ts";
 import { createResolver } from "./resolve.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "suture-order-"));
-const opened: { child: ChildProcess; memory: number }[] = [];
-afterAll(() => {
-  for (const { child, memory } of opened) {
-    child.kill("SIGKILL");
-    closeSync(memory);
-  }
-  rmSync(folder, { recursive: true });
-});
-
-const hasTools = (() => {
-  try {
-    execFileSync("gcc", ["--version"]);
-    return true;
-  } catch {
-    if (process.env.CI) throw new Error("gcc is missing");
-    console.warn("SKIPPED: gcc is missing, the order of modules is not tested");
-    return false;
-  }
-})();
+const hosts = openHostFolder();
+const canCompile = hasTools(["gcc"], "the order of modules is not tested");
 
 const MAIN = `
   #include <stdio.h>
@@ -57,9 +30,7 @@ const MAIN = `
     fflush(stdout); variable = argc; return getchar() + variable;
   }`;
 
-interface Host {
-  readonly modules: readonly LoadedModule[];
-  readonly readMemory: ReadMemory;
+interface Host extends HostProcess {
   /** Addresses of f, g and chosen, and the offset of variable from the thread pointer. */
   readonly said: readonly number[];
 }
@@ -68,7 +39,7 @@ async function start(
   flags: readonly string[],
   environment: Record<string, string> = {},
 ): Promise<Host> {
-  const cwd = mkdtempSync(join(folder, "host-"));
+  const cwd = hosts.newFolder();
   const write = (name: string, text: string) => writeFileSync(join(cwd, name), text);
   const gcc = (...args: string[]) => execFileSync("gcc", ["-O2", ...args], { cwd });
   write("main.c", MAIN);
@@ -88,34 +59,15 @@ async function start(
   const died = once(child, "exit").then(() => Promise.reject(new Error("the program died")));
   const [line] = await Promise.race([once(child.stdout, "data"), died]);
   died.catch(() => undefined);
-  const memory = openSync(`/proc/${child.pid}/mem`, "r");
-  opened.push({ child, memory });
+  const { modules, readMemory } = hosts.open(child);
   return {
-    modules: readModules(child.pid ?? 0),
-    readMemory: (address, size) => {
-      const bytes = Buffer.alloc(size);
-      return readSync(memory, bytes, 0, size, address) === size ? bytes : undefined;
-    },
+    modules: modules.filter(({ path }) => path.startsWith("/")),
+    readMemory,
     said: String(line)
       .trim()
       .split(" ")
       .map((word) => Number(BigInt.asIntN(64, BigInt(`0x${word}`)))),
   };
-}
-
-function readModules(pid: number): LoadedModule[] {
-  const maps = parseMaps(readFileSync(`/proc/${pid}/maps`, "utf8"));
-  const paths = new Set(maps.filter((map) => map.executable).map(({ path }) => path));
-  return [...paths].flatMap((path): LoadedModule[] => {
-    const mappings = maps.filter((map) => map.path === path);
-    const [first, last] = [mappings[0], mappings.at(-1)];
-    if (!first || !last || !path.startsWith("/")) return [];
-    const elf = parseElf(readFileSync(path));
-    const low = elf.segments.find(({ p_type }) => p_type === PT.PT_LOAD)?.p_vaddr ?? 0;
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    const bias = loadBias(first.start - (low - (low % 4096)));
-    return [{ path, name, elf, bias, start: first.start, end: last.end, mappings }];
-  });
 }
 
 function resolve(host: Host, reference: SymbolReference, readMemory = host.readMemory) {
@@ -127,7 +79,7 @@ function resolve(host: Host, reference: SymbolReference, readMemory = host.readM
 
 const names = (modules: readonly LoadedModule[]) => modules.map(({ name }) => name);
 
-describe.runIf(hasTools)("a preloaded library", () => {
+describe.runIf(canCompile)("a preloaded library", () => {
   test("comes before what the program needs", async () => {
     const host = await start([], { LD_PRELOAD: "./libb.so" });
     const order = linkOrder([...host.modules].reverse(), host.readMemory);
@@ -146,7 +98,7 @@ describe.runIf(hasTools)("a preloaded library", () => {
   });
 });
 
-describe.runIf(hasTools).each([["-static"], ["-static-pie"]])(
+describe.runIf(canCompile).each([["-static"], ["-static-pie"]])(
   "a program linked with %s",
   (flag) => {
     test("is all there is", async () => {
@@ -173,7 +125,7 @@ describe.runIf(hasTools).each([["-static"], ["-static-pie"]])(
   },
 );
 
-describe.runIf(hasTools)("hostile memory", () => {
+describe.runIf(canCompile)("hostile memory", () => {
   let host: Host;
   beforeAll(async () => {
     host = await start([]);

@@ -1,57 +1,29 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { fileAddr, loadBias, virtualAddr } from "../bytes/address.ts";
-import { PT, STT } from "../elf/constants.ts";
-import { parseElf, parseElfImage } from "../elf/file.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fileAddr, virtualAddr } from "../bytes/address.ts";
+import { STT } from "../elf/constants.ts";
+import { parseElf } from "../elf/file.ts";
 import { symbolTable } from "../elf/symbol.ts";
 import { planLayout } from "../link/layout.ts";
 import { linkObject } from "../link/relocate.ts";
-import { parseMaps } from "../process/maps.ts";
 import { isRefusal } from "../refusals.ts";
+import { hasTools } from "../tools-fixture.ts";
 import { openDynamicTable } from "./dynamic-symbols.ts";
-import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
+import { type HostProcess, openHostFolder } from "./host-process-fixture.ts";
+import type { LoadedModule } from "./loaded-module.ts";
 import type { SymbolReference } from "./patch-description.ts";
 import { createResolver, linkOrder } from "./resolve.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "suture-resolve-"));
-const children: { child: ChildProcess; memory: number }[] = [];
-afterAll(() => {
-  for (const { child, memory } of children) {
-    child.kill("SIGKILL");
-    closeSync(memory);
-  }
-  rmSync(folder, { recursive: true });
-});
-
-const hasTools = (() => {
-  try {
-    execFileSync("gcc", ["--version"]);
-    return true;
-  } catch {
-    if (process.env.CI) throw new Error("gcc is missing");
-    console.warn("SKIPPED: gcc is missing, nothing of the resolver is tested");
-    return false;
-  }
-})();
+const hosts = openHostFolder();
+const canCompile = hasTools(["gcc"], "nothing of the resolver is tested");
 
 const sources = join(import.meta.dirname, "resolver-host");
 
-interface Host {
+interface Host extends HostProcess {
   readonly said: ReadonlyMap<string, number>;
-  readonly modules: readonly LoadedModule[];
-  readonly readMemory: ReadMemory;
   readonly send: (line: string) => void;
   readonly answer: () => Promise<string>;
   module(name: string): LoadedModule;
@@ -59,7 +31,7 @@ interface Host {
 
 /** Builds the program and its libraries in a folder of their own, which it gives. */
 function build(flags: readonly string[]): string {
-  const cwd = mkdtempSync(join(folder, "host-"));
+  const cwd = hosts.newFolder();
   const gcc = (...args: string[]) => execFileSync("gcc", ["-O2", ...args], { cwd });
   const source = (name: string) => join(sources, name);
   writeFileSync(join(cwd, "one.map"), "ONE_1 { global: *; }; ONE_2 { } ONE_1;");
@@ -86,17 +58,7 @@ async function startHost(flags: string[]): Promise<Host> {
     if (!match) throw new Error(`the host said ${line}`);
     said.set(match[1] as string, Number(BigInt.asIntN(64, BigInt(`0x${match[2]}`))));
   }
-  const memory = openSync(`/proc/${child.pid}/mem`, "r");
-  children.push({ child, memory });
-  const readMemory: ReadMemory = (address, size) => {
-    const bytes = Buffer.alloc(size);
-    try {
-      return readSync(memory, bytes, 0, size, address) === size ? bytes : undefined;
-    } catch {
-      return undefined;
-    }
-  };
-  const modules = readModules(child.pid ?? 0, readMemory);
+  const { modules, readMemory } = hosts.open(child);
   const module = (name: string): LoadedModule => {
     const found = modules.find((candidate) => candidate.name === name);
     if (!found) throw new Error(`no module ${name}`);
@@ -110,22 +72,6 @@ async function startHost(flags: string[]): Promise<Host> {
     module,
     send: (line) => child.stdin?.write(`${line}\n`),
   };
-}
-
-function readModules(pid: number, readMemory: ReadMemory): LoadedModule[] {
-  const maps = parseMaps(readFileSync(`/proc/${pid}/maps`, "utf8"));
-  const paths = new Set(maps.filter((map) => map.executable).map(({ path }) => path));
-  return [...paths].flatMap((path): LoadedModule[] => {
-    const mappings = maps.filter((map) => map.path === path);
-    const [first, last] = [mappings[0], mappings.at(-1)];
-    if (!first || !last || !/^\/|vdso/.test(path)) return [];
-    const vdso = path === "[vdso]" && readMemory(first.start, last.end - first.start);
-    const elf = vdso ? parseElfImage(vdso) : parseElf(readFileSync(path));
-    const low = elf.segments.find(({ p_type }) => p_type === PT.PT_LOAD)?.p_vaddr ?? 0;
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    const bias = loadBias(first.start - (low - (low % 4096)));
-    return [{ path, name, elf, bias, start: first.start, end: last.end, mappings }];
-  });
 }
 
 const dynamic = (name: string, version?: string): SymbolReference => ({
@@ -160,7 +106,7 @@ const FLAG_SETS = [
   "-fno-pie -no-pie -Wl,-z,now -fno-plt -O1",
 ];
 
-describe.runIf(hasTools).each(FLAG_SETS)("a program built with %s", (flags) => {
+describe.runIf(canCompile).each(FLAG_SETS)("a program built with %s", (flags) => {
   let host: Host;
   beforeAll(async () => {
     host = await startHost(flags.split(" "));
@@ -354,7 +300,7 @@ describe.runIf(hasTools).each(FLAG_SETS)("a program built with %s", (flags) => {
   ])("code linked for %s runs", async (target, source, expected) => {
     const compiled =
       target === "host" ? flags.split(" ").filter((f) => f.startsWith("-f")) : ["-fPIC"];
-    const path = join(mkdtempSync(join(folder, "code-")), "patched");
+    const path = join(hosts.newFolder(), "patched");
     writeFileSync(`${path}.c`, PROTOTYPES + source);
     execFileSync("gcc", ["-O2", ...compiled, "-c", `${path}.c`, "-o", `${path}.o`]);
     const object = parseElf(readFileSync(`${path}.o`));
