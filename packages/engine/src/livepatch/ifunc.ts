@@ -17,19 +17,9 @@ import { createReader } from "../bytes/reader.ts";
 import { SHF } from "../elf/constants.ts";
 import { addressBytes, hasFlag } from "../elf/file.ts";
 import { R_X86_64, type Relocation } from "../elf/relocation.ts";
-import type { ElfSymbol } from "../elf/symbol.ts";
 import type { DynamicTable } from "./dynamic-symbols.ts";
-import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
-
-export interface IfuncSearch {
-  readonly modules: readonly LoadedModule[];
-  readonly readMemory: ReadMemory;
-  readonly tableOf: (module: LoadedModule) => DynamicTable;
-  readonly binds: (
-    module: LoadedModule,
-    symbol: ElfSymbol & { readonly version?: string },
-  ) => { readonly module: LoadedModule; readonly symbol: ElfSymbol } | undefined;
-}
+import type { LoadedModule } from "./loaded-module.ts";
+import type { SlotSearch } from "./slot-search.ts";
 
 const NAMED_TYPES: ReadonlySet<number> = new Set([
   R_X86_64.R_X86_64_64,
@@ -54,7 +44,7 @@ export interface IndirectFunction {
 /** The implementation chosen for an indirect function; undefined where no slot tells it. */
 export function boundImplementation(
   { name, module, resolver }: IndirectFunction,
-  search: IfuncSearch,
+  search: SlotSearch,
 ): VirtualAddr | undefined {
   for (const relocation of search.tableOf(module).relocations(IRELATIVE)) {
     if (relocation.r_addend !== resolver) continue;
@@ -78,7 +68,7 @@ export function boundImplementation(
 
 /** The slot's value, where it is the entry of an implementation. */
 function readSlot(
-  { modules, readMemory }: IfuncSearch,
+  { modules, readMemory }: SlotSearch,
   owner: LoadedModule,
   { r_offset }: Relocation,
   resolver: number,

@@ -17,10 +17,9 @@ import { virtualAddr } from "../bytes/address.ts";
 import { createReader } from "../bytes/reader.ts";
 import { PT, STB } from "../elf/constants.ts";
 import { R_X86_64, type Relocation } from "../elf/relocation.ts";
-import type { ElfSymbol } from "../elf/symbol.ts";
 import { type Refusal, refuse } from "../refusals.ts";
-import type { DynamicTable } from "./dynamic-symbols.ts";
-import type { LoadedModule, ReadMemory } from "./loaded-module.ts";
+import type { LoadedModule } from "./loaded-module.ts";
+import type { SlotSearch } from "./slot-search.ts";
 
 export interface TlsPlace {
   /** Of the first byte of the module's TLS segment; negative. Absent where no slot tells it. */
@@ -29,16 +28,8 @@ export interface TlsPlace {
   readonly moduleId?: number;
 }
 
-export interface TlsSearch {
+export interface TlsSearch extends SlotSearch {
   readonly executable: LoadedModule | undefined;
-  readonly modules: readonly LoadedModule[];
-  readonly readMemory: ReadMemory;
-  readonly tableOf: (module: LoadedModule) => DynamicTable;
-  /** The module that a reference of this module binds to. */
-  readonly binds: (
-    module: LoadedModule,
-    symbol: ElfSymbol & { readonly version?: string },
-  ) => { readonly module: LoadedModule; readonly symbol: ElfSymbol } | undefined;
 }
 
 const SLOT_TYPES: ReadonlySet<number> = new Set([
