@@ -3,27 +3,16 @@
  * the command is killed and the thread has to do it by itself.
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Hotpatch, isRefusal, openEngine } from "@suture/engine";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { withCallbacks } from "./callbacks.ts";
 import { type Job, KILLED_RUN } from "./killed-run.ts";
+import { MODES, openShared, processorHas } from "./registers-fixture.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { openWorkshop } from "./victim.ts";
 
 const CYCLES = 40;
-const PAGE_SIZE = 4096;
-const processor = readFileSync("/proc/cpuinfo", "latin1");
-const hasAvx = /^flags\s*:.*\bavx\b/m.test(processor);
-const hasAvx512 = /^flags\s*:.*\bavx512f\b/m.test(processor);
-
-const MODES = [
-  { mode: "spin", where: "while it runs", needs: "AVX" },
-  { mode: "wide", where: "with wide vectors while it runs", needs: "AVX-512" },
-  { mode: "sleep", where: "in a continued call", needs: "AVX" },
-  { mode: "wait", where: "in a repeated call", needs: "AVX" },
-] as const;
 
 /** Leaves nothing as it was that a function may change, and says when it ran in a sane state. */
 const CLOBBER = `
@@ -78,19 +67,18 @@ const KILLS = [
   { step: "callback-ended", nth: 3 },
 ] as const;
 
-for (const { mode, where, needs } of MODES) {
-  test.skipIf(needs === "AVX" ? !hasAvx : !hasAvx512)(
-    `a thread that runs callbacks keeps its registers ${where} [needs ${needs}]`,
+for (const { mode, holds, needs } of MODES) {
+  test.runIf(processorHas[needs])(
+    `a thread that runs callbacks keeps its ${holds} [needs ${needs}]`,
     { timeout: 240_000 },
     async () => {
       const engine = openEngine({ lockFolder });
       const path = join(workshop.folder, `${mode}.shared`);
-      writeFileSync(path, new Uint8Array(PAGE_SIZE));
+      const shared = openShared(path);
       const victim = await workshop.start(program, [mode, path]);
       const before = takeSnapshot(victim.pid);
-      const wrong = (): bigint => readFileSync(path).readBigInt64LE(32);
       const must = (report: unknown): void => {
-        if (isRefusal(report)) throw new Error(`${report.detail}, register ${wrong()}`);
+        if (isRefusal(report)) throw new Error(`${report.detail}, register ${shared.read().wrong}`);
       };
       for (let cycle = 0; cycle < CYCLES; cycle++) {
         must(engine.apply([victim.pid], hotpatch));
@@ -112,11 +100,9 @@ for (const { mode, where, needs } of MODES) {
         must(engine.revert([victim.pid], "clobber"));
         expect(takeSnapshot(victim.pid)).toEqual(before);
       }
-      const shared = readFileSync(path);
-      shared.writeInt8(1, 24);
-      writeFileSync(path, shared, { flag: "r+" });
+      shared.end();
       await victim.nextLine(/^done$/);
-      expect(readFileSync(path).readBigInt64LE(16)).toBeGreaterThan(BigInt(CYCLES / 2));
+      expect(shared.read().newCalls).toBeGreaterThan(CYCLES / 2);
     },
   );
 }

@@ -1,24 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Hotpatch, isRefusal, openEngine } from "@suture/engine";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { MODES, openShared, processorHas } from "./registers-fixture.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { openWorkshop } from "./victim.ts";
 
 const CYCLES = 200;
-const PAGE_SIZE = 4096;
-const processor = readFileSync("/proc/cpuinfo", "latin1");
-const hasAvx = /^flags\s*:.*\bavx\b/m.test(processor);
-const hasAvx512 = /^flags\s*:.*\bavx512f\b/m.test(processor);
-
-/** What the victim does, what it holds meanwhile, and what of the processor that needs. */
-const MODES = [
-  { mode: "spin", holds: "registers, flags and vectors while it runs", needs: "AVX" },
-  { mode: "wide", holds: "wide vectors and masks while it runs", needs: "AVX-512" },
-  { mode: "sleep", holds: "registers, flags and vectors in a continued call", needs: "AVX" },
-  { mode: "wait", holds: "registers, flags and vectors in a repeated call", needs: "AVX" },
-] as const;
 
 const workshop = openWorkshop();
 let program: string;
@@ -38,32 +26,8 @@ beforeAll(() => {
 afterEach(() => workshop.endVictims());
 afterAll(() => workshop.close());
 
-interface Shared {
-  readonly rounds: number;
-  readonly oldCalls: number;
-  readonly newCalls: number;
-  readonly wrong: number;
-}
-
-/** The page that the victim shares with us. */
-function openShared(path: string): { read: () => Shared; end: () => void } {
-  writeFileSync(path, new Uint8Array(PAGE_SIZE));
-  const file = openSync(path, "r+");
-  return {
-    read: () => {
-      const bytes = Buffer.alloc(40);
-      readSync(file, bytes, 0, bytes.length, 0);
-      const word = (index: number): number => Number(bytes.readBigInt64LE(index * 8));
-      return { rounds: word(0), oldCalls: word(1), newCalls: word(2), wrong: word(4) };
-    },
-    end: () => {
-      writeSync(file, Uint8Array.of(1), 0, 1, 24);
-    },
-  };
-}
-
 for (const { mode, holds, needs } of MODES) {
-  test.skipIf(needs === "AVX" ? !hasAvx : !hasAvx512)(
+  test.runIf(processorHas[needs])(
     `a thread keeps its ${holds} [needs ${needs}]`,
     { timeout: 120_000 },
     async () => {
@@ -92,7 +56,7 @@ for (const { mode, holds, needs } of MODES) {
   );
 }
 
-test.skipIf(!hasAvx)("the victim notices a register that changed [needs AVX]", async () => {
+test.runIf(processorHas.AVX)("the victim notices a register that changed [needs AVX]", async () => {
   const path = join(workshop.folder, "control.shared");
   const shared = openShared(path);
   const victim = await workshop.start(program, ["spin", path]);
