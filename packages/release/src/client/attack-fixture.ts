@@ -10,7 +10,7 @@ import {
   type TimestampSigned,
 } from "../metadata/metadata.ts";
 import { readRepository } from "../publish/repository.ts";
-import { start, type TestChannel } from "./channel-fixture.ts";
+import { publicOf, start, type TestChannel } from "./channel-fixture.ts";
 import type { Fetch } from "./client.ts";
 
 /** A copy of all that the channel serves now, which may be changed and served by `mirrorFetch`. */
@@ -63,6 +63,18 @@ export async function contentsOf({ files }: TestChannel): Promise<Contents> {
 /** A metadata file signed by whatever keys are given; nothing about it is checked. */
 export const forge = (signed: object, keys: readonly SigningKey[]): Uint8Array =>
   envelopeBytes({ signatures: keys.map((key) => signatureOf(key, signed)), signed });
+
+/** A root that lists these keys for a role; it says the version that it said before. */
+export const withRoleKeys = (
+  root: RootSigned,
+  role: keyof RootSigned["roles"],
+  keys: readonly SigningKey[],
+  threshold = 1,
+): RootSigned => ({
+  ...root,
+  keys: { ...root.keys, ...Object.fromEntries(keys.map((key) => [key.keyid, publicOf(key)])) },
+  roles: { ...root.roles, [role]: { keyids: keys.map(({ keyid }) => keyid), threshold } },
+});
 
 export interface Forgery {
   /** By role: the bytes of its new file and their version. */

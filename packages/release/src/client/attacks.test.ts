@@ -2,15 +2,22 @@
 import { describe, expect, test } from "vitest";
 import { versionMax } from "../limits.ts";
 import { fileMetaOf, keyIdOf, type SigningKey, sha256Of } from "../metadata/canonical.ts";
-import { metadataPath, type RootSigned, targetPath } from "../metadata/metadata.ts";
-import { contentsOf, copyOf, forge, forgedMirror, meet, mirrorFetch } from "./attack-fixture.ts";
+import { metadataPath, targetPath } from "../metadata/metadata.ts";
+import {
+  contentsOf,
+  copyOf,
+  forge,
+  forgedMirror,
+  meet,
+  mirrorFetch,
+  withRoleKeys,
+} from "./attack-fixture.ts";
 import {
   daysAfterStart,
   eachWithChannel,
   hotpatchBytes,
   hotpatchTarget,
   problemOf,
-  publicOf,
   publishHotpatch,
   type TestChannel,
   targetMeta,
@@ -268,17 +275,6 @@ describe("fast-forward", () => {
     for (const [path, content] of copy) await channel.files.write(`public/${path}`, content);
     await channel.files.write("public/metadata/2.root.json", bytes);
   }
-});
-
-const withRoleKeys = (
-  root: RootSigned,
-  role: keyof RootSigned["roles"],
-  keys: readonly SigningKey[],
-  threshold = 1,
-): RootSigned => ({
-  ...root,
-  keys: { ...root.keys, ...Object.fromEntries(keys.map((key) => [key.keyid, publicOf(key)])) },
-  roles: { ...root.roles, [role]: { keyids: keys.map(({ keyid }) => keyid), threshold } },
 });
 
 describe("signatures", () => {

@@ -1,12 +1,11 @@
 import { expect, test } from "vitest";
 import type { SigningKey } from "../metadata/canonical.ts";
 import { metadataPath, type RootSigned } from "../metadata/metadata.ts";
-import { contentsOf, copyOf, forge, mirrorFetch } from "./attack-fixture.ts";
+import { contentsOf, copyOf, forge, mirrorFetch, withRoleKeys } from "./attack-fixture.ts";
 import {
   daysAfterStart,
   eachWithChannel,
   problemOf,
-  publicOf,
   start,
   type TestChannel,
   testKey,
@@ -20,12 +19,7 @@ eachWithChannel((made) => {
 /** Version `version` of the root, with these root keys and a threshold of two. */
 async function rootOf(version: number, keys: readonly SigningKey[]): Promise<RootSigned> {
   const { root } = await contentsOf(channel);
-  return {
-    ...root,
-    version,
-    keys: { ...root.keys, ...Object.fromEntries(keys.map((key) => [key.keyid, publicOf(key)])) },
-    roles: { ...root.roles, root: { keyids: keys.map(({ keyid }) => keyid), threshold: 2 } },
-  };
+  return { ...withRoleKeys(root, "root", keys, 2), version };
 }
 
 /** What becomes of a client of version 1 that meets a mirror with these newer roots. */
