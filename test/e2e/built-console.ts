@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const packages = fileURLToPath(new URL("../../packages", import.meta.url));
 
 /** Builds it where its sources are newer than what is built; gives the folder that is served. */
-export function buildConsole(say: (text: string) => void): string {
+export function buildConsole(say: (text: string) => void = () => undefined): string {
   const folder = join(packages, "console");
   const built = join(folder, "dist/index.html");
   const newest = Math.max(newestIn(folder), newestIn(join(packages, "contract/src")));

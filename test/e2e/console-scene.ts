@@ -1,17 +1,13 @@
 /** The built console, served by a real server over a database of its own, in a real browser. */
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { delimiter, join } from "node:path";
 import type { Role } from "@suture/contract";
 import type { Catalog } from "@suture/release";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { openTestApp, PASSWORD, type TestApp } from "../../packages/server/src/app-fixture.ts";
 import { openPGliteStore } from "../../packages/server/src/store/store.ts";
-
-const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const consoleFolder = join(repository, "packages/console");
+import { buildConsole } from "./built-console.ts";
 
 /** The browser of the system; undefined where there is none, which in CI is an error. */
 export function findChromium(): string | undefined {
@@ -25,33 +21,6 @@ export function findChromium(): string | undefined {
     "SKIPPED: chromium is missing, so the console is not tried; apt-get install chromium",
   );
   return undefined;
-}
-
-/** Builds the console where its sources are newer than what is built. */
-function buildConsole(): string {
-  const built = join(consoleFolder, "dist/index.html");
-  const sources = ["packages/console", "packages/contract/src"].map((path) =>
-    join(repository, path),
-  );
-  const newest = Math.max(...sources.map(newestIn));
-  if (!existsSync(built) || statSync(built).mtimeMs < newest) {
-    const { NODE_ENV: _, ...env } = process.env;
-    const vite = join(
-      dirname(createRequire(import.meta.url).resolve("vite/package.json")),
-      "bin/vite.js",
-    );
-    execFileSync(process.execPath, [vite, "build", consoleFolder], { env, stdio: "ignore" });
-  }
-  return join(consoleFolder, "dist");
-}
-
-function newestIn(folder: string): number {
-  const times = readdirSync(folder, { withFileTypes: true }).map((entry) => {
-    if (entry.name === "dist" || entry.name === "node_modules") return 0;
-    const path = join(folder, entry.name);
-    return entry.isDirectory() ? newestIn(path) : statSync(path).mtimeMs;
-  });
-  return Math.max(0, ...times);
 }
 
 export interface ConsoleScene {
