@@ -3,31 +3,19 @@
  * program, its processes, a control plane's key, and an executor that runs in this process.
  */
 
-import { createHash, createPrivateKey, createPublicKey, randomBytes, sign } from "node:crypto";
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Assignment, POLICY_DEFAULT, type PolicySettings } from "@suture/contract";
 import { buildId, openEngine, openPeerCredentials, parseElf } from "@suture/engine";
-import {
-  addProduct,
-  addTarget,
-  createRepository,
-  folderFiles,
-  keyIdOf,
-  type PublicKey,
-  publish,
-  type SigningKey,
-  signMetadata,
-  targetOf,
-  type UpdateEntry,
-  withdraw,
-} from "@suture/release";
+import { targetOf } from "@suture/release";
 import { openWorkshop, type Workshop } from "../../../../test/live/victim.ts";
 import { connectExecutor, type ExecutorConnection } from "../executor-client.ts";
 import { type AgentFolders, foldersBelow } from "../folders.ts";
 import { type RunCommand, runCommand } from "../inventory/command-runner.ts";
 import type { StatusAnswer } from "../messages.ts";
+import { createProductChannel, entryOf } from "../product-channel-fixture.ts";
 import { createTestControl, type TestControl, testDeviceId } from "./assignment-fixture.ts";
 import { type ExecutorOptions, openExecutor } from "./executor.ts";
 
@@ -61,7 +49,6 @@ export interface RunningExecutor {
   readonly log: readonly string[];
 }
 
-const BASELINE = "2026-10";
 const PRODUCT = "victims";
 const WAIT_MS = 60_000;
 
@@ -75,16 +62,22 @@ export async function createTestDevice(
   const folders = foldersBelow(root);
   const program = workshop.compileVictim(victim, flags);
   const id = buildId(parseElf(readFileSync(program))) ?? "";
-  const channel = await createChannel(join(root, "channel"), now, id);
+  const entry = (sequence: number) => victimEntry(id, sequence);
+  const channel = await createProductChannel({
+    folder: join(root, "channel"),
+    product: PRODUCT,
+    baseline: entry(0),
+    now: () => new Date(),
+  });
   const control = createTestControl(now);
   const digests = new Map<number, string>();
   mkdirSync(dirname(folders.settings), { recursive: true });
   const running: RunningExecutor[] = [];
-  writeFileSync(folders.channelRoot, channel.rootBytes());
+  writeFileSync(folders.channelRoot, channel.root);
   return {
     ...{ root, folders, workshop, program, control, now, buildId: id },
     target: (sequence) => ({
-      target: targetOf(PRODUCT, entryOf(id, sequence)),
+      target: targetOf(PRODUCT, entry(sequence)),
       sha256: digests.get(sequence) ?? "",
     }),
     addHotpatch: async (sequence, source, dynamic = []) => {
@@ -92,9 +85,10 @@ export async function createTestDevice(
       const { bytes } = workshop.makeHotpatch({
         ...{ binary: program, source, functions, sequence, id: `fix-${sequence}`, dynamic },
       });
-      digests.set(sequence, await channel.add(entryOf(id, sequence), bytes));
+      await channel.add(entry(sequence), bytes);
+      digests.set(sequence, createHash("sha256").update(bytes).digest("hex"));
     },
-    withdraw: async (sequence) => await channel.withdraw(targetOf(PRODUCT, entryOf(id, sequence))),
+    withdraw: async (sequence) => await channel.withdraw(targetOf(PRODUCT, entry(sequence))),
     deliver: async () => {
       await channel.publish();
       cpSync(join(root, "channel/public"), folders.spool, { recursive: true });
@@ -204,71 +198,9 @@ export async function untilStatus(
   }
 }
 
-function entryOf(id: string, sequence: number): UpdateEntry {
-  return {
-    format: 1,
-    kind: sequence === 0 ? "baseline" : "hotpatch",
+const victimEntry = (id: string, sequence: number) =>
+  entryOf({
     id: sequence === 0 ? "victims-base" : `fix-${sequence}`,
-    baseline: BASELINE,
     sequence,
-    components: [{ file: "answers", buildId: id, package: "answers", version: "1.0" }],
-    cves: sequence === 0 ? [] : [`CVE-2026-${1000 + sequence}`],
-    severity: "important",
-    supersedes: [],
-    restartNeeded: sequence === 0,
-    leftOut: [],
-    released: "2026-10-13",
-  };
-}
-
-async function createChannel(folder: string, now: Date, id: string) {
-  const files = folderFiles(folder);
-  const [rootKey, targetsKey, productKey, snapshotKey, timestampKey] = [1, 2, 3, 4, 5].map(testKey);
-  if (!rootKey || !targetsKey || !productKey || !snapshotKey || !timestampKey) throw new Error();
-  const one = ({ publicKey }: SigningKey) => ({ keys: [publicKey], threshold: 1 });
-  await createRepository({
-    ...{ files, now },
-    roles: {
-      root: one(rootKey),
-      targets: one(targetsKey),
-      snapshot: one(snapshotKey),
-      timestamp: one(timestampKey),
-    },
+    component: { file: "answers", buildId: id, package: "answers", version: "1.0" },
   });
-  await addProduct({ files, now, product: PRODUCT, signers: one(productKey) });
-  await addTarget({ files, now, product: PRODUCT, entry: entryOf(id, 0) });
-  const signAll = async (): Promise<void> => {
-    for (const key of [rootKey, targetsKey, productKey]) await signMetadata({ files, key });
-  };
-  const publishAll = async (): Promise<void> => {
-    await publish({ files, now: new Date(), keys: [snapshotKey, timestampKey] });
-  };
-  await signAll();
-  await publishAll();
-  return {
-    rootBytes: () => readFileSync(join(folder, "public/metadata/1.root.json")),
-    add: async (entry: UpdateEntry, payload: Uint8Array) => {
-      await addTarget({ files, now, product: PRODUCT, entry, payload });
-      await signMetadata({ files, key: productKey });
-      return createHash("sha256").update(payload).digest("hex");
-    },
-    withdraw: async (target: string) => {
-      await withdraw({ files, now, target, reason: "it does harm" });
-      await signMetadata({ files, key: productKey });
-    },
-    publish: publishAll,
-  };
-}
-
-function testKey(): SigningKey {
-  const prefix = Buffer.from("302e020100300506032b657004220420", "hex");
-  const der = Buffer.concat([prefix, randomBytes(32)]);
-  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  const raw = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(-32);
-  const publicKey: PublicKey = {
-    keytype: "ed25519",
-    scheme: "ed25519",
-    keyval: { public: raw.toString("hex") },
-  };
-  return { keyid: keyIdOf(publicKey), publicKey, sign: (bytes) => sign(null, bytes, key) };
-}
