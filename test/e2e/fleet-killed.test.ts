@@ -2,53 +2,17 @@
  * A rollout in which everything is killed at least once: the server, whole agents, single halves.
  * In the end each program has the hotpatch, once, and none went down.
  */
-import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type MeasuredPostgres, postgresFolder, startPostgres } from "../../bench/postgres.ts";
-import {
-  type Fleet,
-  type Machine,
-  openFleet,
-  pidsOfHalf,
-  says,
-  untilRollout,
-  values,
-} from "./fleet-scene.ts";
+import { describe, expect, test } from "vitest";
+import { allWithFleet, canOpenFleet } from "./fleet-fixture.ts";
+import { type Fleet, type Machine, pidsOfHalf, says, untilRollout, values } from "./fleet-scene.ts";
 import { runSuture } from "./suture-command.ts";
 import { until } from "./until.ts";
 
-const missing = [
-  ...(process.geteuid?.() === 0 ? [] : ["root"]),
-  ...(spawnSync("gcc", ["--version"]).status === 0 ? [] : ["gcc"]),
-  ...(postgresFolder(process.env.PATH ?? "") ? [] : ["PostgreSQL"]),
-];
-if (missing.length > 0) {
-  const text = `the fleet's test needs ${missing.join(" and ")}`;
-  if (process.env.CI) throw new Error(text);
-  console.warn(`SKIPPED: ${text}`);
-}
-
-describe.runIf(missing.length === 0)("a fleet in which everything is killed", () => {
-  let folder: string;
-  let postgres: MeasuredPostgres;
+describe.runIf(canOpenFleet())("a fleet in which everything is killed", () => {
   let fleet: Fleet;
-
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "suture-postgres-"));
-    chmodSync(folder, 0o711);
-    postgres = await startPostgres(postgresFolder(process.env.PATH ?? "") ?? "", folder);
-    fleet = await openFleet(postgres.url);
-    for (const machine of fleet.machines) await says(machine, values.original);
-  }, 180_000);
-
-  afterAll(async () => {
-    await fleet?.end();
-    await postgres?.end();
-    rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  allWithFleet((opened) => {
+    fleet = opened;
+  });
 
   test("rolls a hotpatch out all the same", async () => {
     const [first, second, third] = fleet.machines as [Machine, Machine, Machine];

@@ -3,45 +3,17 @@
  * folders and programs that run, a rollout through two rings. What is in force is asked of the
  * programs themselves.
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type MeasuredPostgres, postgresFolder, startPostgres } from "../../bench/postgres.ts";
-import { type Fleet, openFleet, says, untilRollout, values } from "./fleet-scene.ts";
+import { describe, expect, test } from "vitest";
+import { allWithFleet, canOpenFleet } from "./fleet-fixture.ts";
+import { type Fleet, says, untilRollout, values } from "./fleet-scene.ts";
 import { runSuture } from "./suture-command.ts";
 import { until } from "./until.ts";
 
-const missing = [
-  ...(process.geteuid?.() === 0 ? [] : ["root"]),
-  ...(spawnSync("gcc", ["--version"]).status === 0 ? [] : ["gcc"]),
-  ...(postgresFolder(process.env.PATH ?? "") ? [] : ["PostgreSQL"]),
-];
-if (missing.length > 0) {
-  const text = `the fleet's test needs ${missing.join(" and ")}`;
-  if (process.env.CI) throw new Error(text);
-  console.warn(`SKIPPED: ${text}`);
-}
-
-describe.runIf(missing.length === 0)("a fleet of three", () => {
-  let folder: string;
-  let postgres: MeasuredPostgres;
+describe.runIf(canOpenFleet())("a fleet of three", () => {
   let fleet: Fleet;
-
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "suture-postgres-"));
-    spawnSync("chmod", ["711", folder]);
-    postgres = await startPostgres(postgresFolder(process.env.PATH ?? "") ?? "", folder);
-    fleet = await openFleet(postgres.url);
-    for (const machine of fleet.machines) await says(machine, values.original);
-  }, 180_000);
-
-  afterAll(async () => {
-    await fleet?.end();
-    await postgres?.end();
-    rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  allWithFleet((opened) => {
+    fleet = opened;
+  });
 
   test("all machines are ready, each with its own program", async () => {
     for (const { deviceId } of fleet.machines) {
