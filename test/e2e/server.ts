@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort } from "./free-port.ts";
 import { RespConnection } from "./resp.ts";
 import type { Scene, Stage } from "./scene.ts";
 
@@ -60,14 +60,4 @@ async function answers(child: ChildProcess, port: number): Promise<void> {
     // Nothing tells when a server begins to listen.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const address = listener.address();
-  listener.close();
-  await once(listener, "close");
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
 }
