@@ -3,16 +3,12 @@ import { Role } from "@suture/contract";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { TestDevice } from "../../packages/server/src/app-fixture.ts";
-import {
-  catalogOf,
-  hotpatchTarget,
-  runningComponent,
-  updateOfSequence,
-} from "../../packages/server/src/channel-fixture.ts";
+import { hotpatchTarget, runningComponent } from "../../packages/server/src/channel-fixture.ts";
 import {
   type ConsoleScene,
   findChromium,
   findingsOf,
+  look,
   openConsole,
   takePictures,
 } from "./console-scene.ts";
@@ -26,14 +22,9 @@ let second: TestDevice;
 
 beforeAll(async () => {
   if (chromium === undefined) return;
-  const updates = [updateOfSequence(0), updateOfSequence(1), updateOfSequence(2)];
-  scene = await openConsole(chromium, catalogOf(updates));
-  const author = await scene.server.person([Role.author]);
-  await author("refreshCatalog");
-  const [testRing, ring1] = await author("rings");
-  first = await scene.server.enrol({ hostname: "first", ringId: testRing?.id ?? "" });
-  second = await scene.server.enrol({ hostname: "second", ringId: ring1?.id ?? "" });
-  for (const device of [first, second]) await device.tell({ components: [runningComponent()] });
+  scene = await openConsole(chromium, { updates: 3 });
+  first = await scene.enrolRedis({ hostname: "first", ring: "Test" });
+  second = await scene.enrolRedis({ hostname: "second", ring: "Ring 1" });
 });
 afterAll(async () => await scene?.close());
 afterEach(() => expect(scene?.takeProblems() ?? []).toEqual([]));
@@ -94,8 +85,7 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     const page = await scene.signIn([Role.author], { at: "/catalog" });
     await page.getByText("redis-2026-10-1", { exact: true }).waitFor();
     await page.getByRole("table", { name: "Calendar" }).waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "catalog");
+    await look(page, "catalog");
     const baseline = page.getByRole("row").filter({ hasText: "Baseline" }).first();
     await baseline.getByRole("button", { name: "Draft" }).hover();
     await page.getByText("A baseline comes by the package manager").waitFor();
@@ -110,8 +100,7 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     await page.getByLabel("Soak time", { exact: true }).fill("1");
     const expedite = page.getByLabel("Break-glass");
     expect(await expedite.isDisabled()).toBe(true);
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "rollout-new");
+    await look(page, "rollout-new");
     await page.getByRole("button", { name: "Create the draft" }).click();
     await heading(page, "redis October").waitFor();
     await state(page, "Draft").waitFor();
@@ -134,8 +123,7 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     const page = await scene.signIn([Role.approver], { at: "/approvals" });
     const waiting = page.getByRole("table", { name: "Waiting for approval" });
     await waiting.getByRole("link", { name: "redis October" }).waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "approvals");
+    await look(page, "approvals");
     await confirm(page, "Approve", { effect: "Starts the rollout to 2 devices" });
     await page.getByText("Nothing waits for an approval.").waitFor();
     await author.getByText("Running").waitFor();
@@ -158,8 +146,7 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     await devices.getByRole("link", { name: "first" }).waitFor();
     await page.getByRole("button", { name: "Clear" }).click();
     await devices.getByRole("link", { name: "second" }).waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "rollout-running");
+    await look(page, "rollout-running");
     for (const name of ["Pause", "Stop", "Revert"]) {
       await page.getByRole("button", { name, exact: true }).hover();
       await page.getByText("Your roles do not include operating rollouts.").waitFor();
@@ -184,12 +171,10 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     await report(second, 1, "reverted");
     const rollouts = page.getByRole("table", { name: "Active rollouts" });
     await rollouts.getByText("Halted").waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "overview");
+    await look(page, "overview");
     await page.getByRole("link", { name: "All alerts" }).click();
     await heading(page, "Alerts").waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "alerts");
+    await look(page, "alerts");
     const halted = page.getByRole("row").filter({ hasText: "rollout-halted" });
     await halted.getByRole("button", { name: "Acknowledge" }).click();
     await halted.getByRole("cell", { name: "operator", exact: true }).waitFor();
@@ -197,8 +182,7 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     await heading(page, "redis October").waitFor();
     await page.getByText("It stopped by itself.").waitFor();
     await page.getByText("Signal: Crash.").waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "rollout-halted");
+    await look(page, "rollout-halted");
   });
 
   test("is reverted live with a reason, which is asked for", async () => {
@@ -224,8 +208,7 @@ describe.skipIf(chromium === undefined)("a rollout", () => {
     await page.getByRole("table", { name: "Events" }).getByText("2 processes").waitFor();
     const updates = page.getByRole("table", { name: "Quality updates" });
     await updates.getByText("redis/2026-10/").waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "device-reverted");
+    await look(page, "device-reverted");
   });
 });
 
@@ -276,8 +259,7 @@ describe.skipIf(chromium === undefined)("the other actions", () => {
     await page.getByText("exploited since this morning").first().waitFor();
     await page.goto(`${scene.url}/rollouts`);
     await page.getByText("Expedited").waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "rollouts");
+    await look(page, "rollouts");
   });
 
   test("everything is paused and resumed, and every page says so meanwhile", async () => {
@@ -289,8 +271,7 @@ describe.skipIf(chromium === undefined)("the other actions", () => {
     await page.keyboard.press("Escape");
     await confirm(page, "Pause everything", { effect: "on 2 devices", reason: "a bad feeling" });
     await viewer.getByText("Everything is paused.").waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "paused");
+    await look(page, "paused");
     await confirm(page, "Resume everything", { effect: "Ends the pause on 2 devices" });
     await viewer.getByText("Everything is paused.").waitFor({ state: "detached" });
   });

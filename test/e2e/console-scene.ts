@@ -2,10 +2,21 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
-import type { Role } from "@suture/contract";
-import type { Catalog } from "@suture/release";
+import { Role } from "@suture/contract";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { openTestApp, PASSWORD, type TestApp } from "../../packages/server/src/app-fixture.ts";
+import { expect } from "vitest";
+import {
+  type EnrolOptions,
+  openTestApp,
+  PASSWORD,
+  type TestApp,
+  type TestDevice,
+} from "../../packages/server/src/app-fixture.ts";
+import {
+  catalogOf,
+  runningComponent,
+  updateOfSequence,
+} from "../../packages/server/src/channel-fixture.ts";
 import { openPGliteStore } from "../../packages/server/src/store/store.ts";
 import { buildConsole } from "./built-console.ts";
 
@@ -26,6 +37,8 @@ export function findChromium(): string | undefined {
 export interface ConsoleScene {
   readonly server: TestApp;
   readonly url: string;
+  /** A device that runs what the updates of the channel are for. */
+  readonly enrolRedis: (options: EnrolRedisOptions) => Promise<TestDevice>;
   /** A page of somebody with these roles, signed in through the sign-in page. */
   readonly signIn: (roles: readonly Role[], options?: SignInOptions) => Promise<Page>;
   /** A page of nobody. */
@@ -33,6 +46,11 @@ export interface ConsoleScene {
   /** What went wrong in any page since the last time: errors, violations, foreign requests. */
   readonly takeProblems: () => string[];
   readonly close: () => Promise<void>;
+}
+
+export interface EnrolRedisOptions extends Omit<EnrolOptions, "ringId"> {
+  /** The ring's name. */
+  readonly ring: string;
 }
 
 export interface SignInOptions {
@@ -44,15 +62,19 @@ export interface SignInOptions {
 
 /** For anything on a page to come: a busy machine is slow. */
 const TIMEOUT_MS = 15_000;
-/** Rollouts move when the test says so: `server.tick()`. */
+/**
+ * Rollouts move when the test says so: `server.tick()`. The channel has as many updates as are
+ * asked for, and the catalog has them, too; without any there is no channel.
+ */
 export async function openConsole(
   executablePath: string,
-  catalog?: Catalog,
+  { updates = 0 }: { readonly updates?: number } = {},
 ): Promise<ConsoleScene> {
+  const catalog = catalogOf(Array.from({ length: updates }, (_, at) => updateOfSequence(at)));
   const store = await openPGliteStore();
   const server = await openTestApp(store, {
     consoleFolder: buildConsole(),
-    ...(catalog !== undefined && { readChannel: async () => catalog }),
+    ...(updates > 0 && { readChannel: async () => catalog }),
   });
   // The browser has the real time, and shows how long ago things were.
   server.clock.forward(Date.now() - server.clock.now().getTime());
@@ -77,9 +99,11 @@ export async function openConsole(
     await page.getByRole("navigation", { name: "Pages", exact: true }).waitFor();
     return page;
   };
+  if (updates > 0) await (await server.person([Role.author]))("refreshCatalog");
   return {
     server,
     url,
+    enrolRedis: (options) => enrolRedis(server, options),
     signIn,
     open,
     takeProblems: () => problems.splice(0),
@@ -89,6 +113,18 @@ export async function openConsole(
       await store.close();
     },
   };
+}
+
+async function enrolRedis(
+  server: TestApp,
+  { ring, ...options }: EnrolRedisOptions,
+): Promise<TestDevice> {
+  const author = await server.person([Role.author]);
+  const ringId = (await author("rings")).find(({ name }) => name === ring)?.id;
+  if (ringId === undefined) throw new Error(`no ring is named ${ring}`);
+  const device = await server.enrol({ ...options, ringId });
+  await device.tell({ components: [runningComponent()] });
+  return device;
 }
 
 async function newPage(browser: Browser, colorScheme: "light" | "dark"): Promise<Page> {
@@ -131,6 +167,12 @@ export async function findingsOf(page: Page): Promise<string[]> {
   return findings.flatMap(({ id, help, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id} (${help}): ${html} ${failureSummary ?? ""}`),
   );
+}
+
+/** Nothing is found on the page, and there is a picture of it. */
+export async function look(page: Page, name: string): Promise<void> {
+  expect(await findingsOf(page)).toEqual([]);
+  await takePictures(page, name);
 }
 
 /** Pictures of the page in light and dark, where SUTURE_SCREENSHOTS names a folder for them. */

@@ -4,19 +4,8 @@ import { Role } from "@suture/contract";
 import type { Download, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { PASSWORD, type TestDevice } from "../../packages/server/src/app-fixture.ts";
-import {
-  catalogOf,
-  hotpatchTarget,
-  runningComponent,
-  updateOfSequence,
-} from "../../packages/server/src/channel-fixture.ts";
-import {
-  type ConsoleScene,
-  findChromium,
-  findingsOf,
-  openConsole,
-  takePictures,
-} from "./console-scene.ts";
+import { hotpatchTarget, runningComponent } from "../../packages/server/src/channel-fixture.ts";
+import { type ConsoleScene, findChromium, findingsOf, look, openConsole } from "./console-scene.ts";
 
 const chromium = findChromium();
 
@@ -25,25 +14,11 @@ let device: TestDevice;
 
 beforeAll(async () => {
   if (chromium === undefined) return;
-  scene = await openConsole(chromium, catalogOf([updateOfSequence(0), updateOfSequence(1)]));
-  const author = await scene.server.person([Role.author]);
-  await author("refreshCatalog");
-  const [ring] = await author("rings");
-  device = await scene.server.enrol({
-    hostname: "db-1",
-    ringId: ring?.id ?? "",
-    tags: ["env:test"],
-  });
-  await device.tell({ components: [runningComponent()] });
+  scene = await openConsole(chromium, { updates: 2 });
+  device = await scene.enrolRedis({ hostname: "db-1", ring: "Test", tags: ["env:test"] });
 });
 afterAll(async () => await scene?.close());
 afterEach(() => expect(scene?.takeProblems() ?? []).toEqual([]));
-
-/** Nothing is found on the page, and there is a picture of it. */
-async function look(page: Page, name: string): Promise<void> {
-  expect(await findingsOf(page)).toEqual([]);
-  await takePictures(page, name);
-}
 
 const dialogOf = (page: Page, name: string): Locator =>
   page.getByRole("dialog", { name, exact: true });

@@ -4,13 +4,7 @@ import { Role } from "@suture/contract";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { PASSWORD, type TestDevice } from "../../packages/server/src/app-fixture.ts";
-import {
-  type ConsoleScene,
-  findChromium,
-  findingsOf,
-  openConsole,
-  takePictures,
-} from "./console-scene.ts";
+import { type ConsoleScene, findChromium, findingsOf, look, openConsole } from "./console-scene.ts";
 
 const chromium = findChromium();
 const BUILD_ID = "b2bcad6d23563e10222dc42e7a9b0e07f5c56033";
@@ -77,8 +71,7 @@ describe.skipIf(chromium === undefined)("signing in", () => {
     const alert = page.getByRole("alert");
     await alert.waitFor();
     expect(await alert.textContent()).toContain("Next: try again, or ask an admin");
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "sign-in");
+    await look(page, "sign-in");
     await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
     await page.getByLabel("Password", { exact: true }).press("Enter");
     await heading(page, "Overview").waitFor();
@@ -107,8 +100,7 @@ describe.skipIf(chromium === undefined)("an empty fleet", () => {
     const command = `sudo suture agent enroll --server ${scene.url} \\\n    --token TOKEN`;
     await page.getByText("No device is enrolled yet.").waitFor();
     expect(await page.getByRole("code").first().textContent()).toContain(command);
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "overview-empty");
+    await look(page, "overview-empty");
     await page.getByRole("link", { name: "Make an enrolment token" }).click();
     await heading(page, "Settings").waitFor();
   });
@@ -137,8 +129,7 @@ describe.skipIf(chromium === undefined)("what stands around every page", () => {
     await heading(page, "Overview").waitFor();
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "shortcuts");
+    await look(page, "shortcuts");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.keyboard.press("g");
@@ -203,8 +194,7 @@ describe.skipIf(chromium === undefined)("devices", () => {
     const rows = page.getByRole("table", { name: "Devices" }).getByRole("row");
     await page.getByRole("link", { name: "web-1" }).waitFor();
     expect(await rows.count()).toBe(4);
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "devices");
+    await look(page, "devices");
     await page.getByLabel("Name", { exact: true }).fill("db-");
     await page.getByRole("link", { name: "web-1" }).waitFor({ state: "detached" });
     expect(await rows.count()).toBe(3);
@@ -239,8 +229,7 @@ describe.skipIf(chromium === undefined)("devices", () => {
     await page.getByText("Next: free 100 MB on /var").waitFor();
     expect(await page.getByText("Disk full.").count()).toBe(1);
     expect(await page.getByText("Default").count()).toBeGreaterThan(0);
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "device");
+    await look(page, "device");
   });
 
   test("tags and ring can be edited", async () => {
@@ -258,8 +247,7 @@ describe.skipIf(chromium === undefined)("devices", () => {
     await dialog.getByLabel("Tags").press("Enter");
     await dialog.getByRole("combobox", { name: "Ring" }).click();
     await page.getByRole("option", { name: "Ring 1" }).click();
-    expect(await findingsOf(page)).toEqual([]);
-    await takePictures(page, "device-edit");
+    await look(page, "device-edit");
     await dialog.getByRole("button", { name: "Save" }).click();
     await dialog.waitFor({ state: "detached" });
     await page.getByText("env:production").waitFor();
