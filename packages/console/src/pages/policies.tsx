@@ -1,73 +1,40 @@
 /** Quality update policies: who gets what, when. */
 import { type Group, Permission, type Policy } from "@suture/contract";
-import { useState } from "react";
 import { useChange, useRoute } from "../api.ts";
-import { Confirm } from "../ui/confirm.tsx";
-import { type Column, DataTable } from "../ui/data-table.tsx";
+import type { Column } from "../ui/data-table.tsx";
+import { EditableListPage } from "../ui/editable-list-page.tsx";
 import { Empty } from "../ui/empty.tsx";
-import { Loaded } from "../ui/loaded.tsx";
 import { count, counted, hours, share } from "../ui/numbers.ts";
-import { Page, Section } from "../ui/page.tsx";
-import { PermittedButton } from "../ui/permitted.tsx";
-import { RowActions } from "../ui/row-actions.tsx";
 import { When } from "../ui/when.tsx";
 import { HOTPATCH, RESTART } from "../ui/words.ts";
 import { windowText } from "./maintenance-windows.tsx";
 import { PolicyEdit } from "./policy-edit.tsx";
 
-type Dialog =
-  | { readonly kind: "edit"; readonly policy: Policy | undefined }
-  | { readonly kind: "remove"; readonly policy: Policy };
-
 export function PoliciesPage() {
-  const query = useRoute("policies");
   const groups = useRoute("groups").data ?? [];
-  const [dialog, setDialog] = useState<Dialog>();
-  const close = () => setDialog(undefined);
+  const remove = useChange("removePolicy");
   return (
-    <Page
+    <EditableListPage
       title="Policies"
       lead="Quality update policies. Of several for a device, the one with the highest precedence holds."
-      actions={
-        <PermittedButton
-          permission={Permission.editPolicies}
-          onClick={() => setDialog({ kind: "edit", policy: undefined })}
-        >
-          New policy
-        </PermittedButton>
+      label="Quality update policies"
+      noun="policy"
+      permission={Permission.editPolicies}
+      query={useRoute("policies")}
+      columns={columnsOf(groups)}
+      empty={
+        <Empty title="There is no policy yet." command="suture admin apply -f policies.yaml">
+          Without one every device has the defaults: hotpatches are allowed, health is watched for
+          48 hours, no restart without a maintenance window. Make one with New policy, or from a
+          file:
+        </Empty>
       }
-    >
-      <Section title="Quality update policies" isPlain>
-        <Loaded query={query}>
-          {(policies) => (
-            <DataTable
-              label="Quality update policies"
-              rows={policies}
-              rowId={({ id }) => id}
-              columns={columnsOf(groups, setDialog)}
-              empty={
-                <Empty
-                  title="There is no policy yet."
-                  command="suture admin apply -f policies.yaml"
-                >
-                  Without one every device has the defaults: hotpatches are allowed, health is
-                  watched for 48 hours, no restart without a maintenance window. Make one with New
-                  policy, or from a file:
-                </Empty>
-              }
-            />
-          )}
-        </Loaded>
-      </Section>
-      {dialog?.kind === "edit" && <PolicyEdit policy={dialog.policy} onClose={close} />}
-      {dialog?.kind === "remove" && (
-        <RemovePolicy
-          policy={dialog.policy}
-          devices={reach(dialog.policy, groups)}
-          onClose={close}
-        />
-      )}
-    </Page>
+      edit={(policy, onClose) => <PolicyEdit policy={policy} onClose={onClose} />}
+      removalEffect={(policy) =>
+        `Concerns ${reach(policy, groups)}. The policy of the next lower precedence holds for them, or the defaults.`
+      }
+      remove={remove.mutateAsync}
+    />
   );
 }
 
@@ -79,27 +46,7 @@ const reach = ({ groupIds }: Policy, groups: readonly Group[]): string =>
         .map(({ name, devices }) => `${name} (${count(devices)})`)
         .join(", ")}`;
 
-interface RemovePolicyProps {
-  readonly policy: Policy;
-  readonly devices: string;
-  readonly onClose: () => void;
-}
-
-function RemovePolicy({ policy, devices, onClose }: RemovePolicyProps) {
-  const remove = useChange("removePolicy");
-  return (
-    <Confirm
-      title={`Remove ${policy.name}`}
-      effect={`Concerns ${devices}. The policy of the next lower precedence holds for them, or the defaults.`}
-      verb="Remove the policy"
-      danger
-      act={() => remove.mutateAsync({ params: { id: policy.id } })}
-      onClose={onClose}
-    />
-  );
-}
-
-const columnsOf = (groups: readonly Group[], open: (dialog: Dialog) => void): Column<Policy>[] => [
+const columnsOf = (groups: readonly Group[]): readonly Column<Policy>[] => [
   {
     id: "name",
     header: "Policy",
@@ -138,17 +85,6 @@ const columnsOf = (groups: readonly Group[], open: (dialog: Dialog) => void): Co
         <When at={changedAt} />
         <span className="second">{changedBy}</span>
       </>
-    ),
-  },
-  {
-    id: "actions",
-    header: "Change",
-    cell: (policy) => (
-      <RowActions
-        permission={Permission.editPolicies}
-        onEdit={() => open({ kind: "edit", policy })}
-        onRemove={() => open({ kind: "remove", policy })}
-      />
     ),
   },
 ];

@@ -1,68 +1,44 @@
 /** Deployment rings in their order. */
 import { Select, TextInput } from "@mantine/core";
 import { Permission, type Ring, RingDraft, RingKind } from "@suture/contract";
-import { useState } from "react";
 import { useChange, useRoute } from "../api.ts";
 import { paths } from "../paths.ts";
-import { Confirm } from "../ui/confirm.tsx";
-import { type Column, DataTable } from "../ui/data-table.tsx";
+import type { Column } from "../ui/data-table.tsx";
+import { EditableListPage } from "../ui/editable-list-page.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { fieldProblem } from "../ui/field-problem.ts";
 import { NumberField } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
-import { Loaded } from "../ui/loaded.tsx";
 import { count, counted } from "../ui/numbers.ts";
-import { Page, Section } from "../ui/page.tsx";
 import { PageLink } from "../ui/page-link.tsx";
-import { PermittedButton } from "../ui/permitted.tsx";
-import { RowActions } from "../ui/row-actions.tsx";
 import { wordsOf } from "../ui/words.ts";
-
-type Dialog =
-  | { readonly kind: "edit"; readonly ring: Ring | undefined }
-  | { readonly kind: "remove"; readonly ring: Ring };
 
 export function RingsPage() {
   const query = useRoute("rings");
-  const [dialog, setDialog] = useState<Dialog>();
-  const close = () => setDialog(undefined);
+  const remove = useChange("removeRing");
   return (
-    <Page
+    <EditableListPage
       title="Rings"
       lead="A rollout reaches one deployment ring after the other. Deferral counts from the publication, the deadline from the end of the deferral, the grace period from the deadline."
-      actions={
-        <PermittedButton
-          permission={Permission.editPolicies}
-          onClick={() => setDialog({ kind: "edit", ring: undefined })}
-        >
-          New ring
-        </PermittedButton>
+      label="Deployment rings"
+      noun="ring"
+      permission={Permission.editPolicies}
+      query={query}
+      columns={COLUMNS}
+      empty={<Empty title="There is no ring.">Make one: rollouts need it.</Empty>}
+      edit={(ring, onClose) => <RingEdit ring={ring} rings={query.data ?? []} onClose={onClose} />}
+      removalEffect={({ devices }) => `Removes the ring; ${counted(devices, "device")} are in it.`}
+      remove={remove.mutateAsync}
+      whyNotRemove={({ devices }) =>
+        devices > 0 ? `It has ${counted(devices, "device")}. Move them first.` : undefined
       }
-    >
-      <Section title="Deployment rings" isPlain>
-        <Loaded query={query}>
-          {(rings) => (
-            <DataTable
-              label="Deployment rings"
-              rows={rings}
-              rowId={({ id }) => id}
-              columns={columnsOf(setDialog)}
-              empty={<Empty title="There is no ring.">Make one: rollouts need it.</Empty>}
-            />
-          )}
-        </Loaded>
-      </Section>
-      {dialog?.kind === "edit" && (
-        <RingEdit ring={dialog.ring} rings={query.data ?? []} onClose={close} />
-      )}
-      {dialog?.kind === "remove" && <RemoveRing ring={dialog.ring} onClose={close} />}
-    </Page>
+    />
   );
 }
 
 const days = (value: number): string => counted(value, "day");
 
-const columnsOf = (open: (dialog: Dialog) => void): Column<Ring>[] => [
+const COLUMNS: readonly Column<Ring>[] = [
   { id: "order", header: "Order", isNumber: true, cell: ({ order }) => count(order) },
   { id: "name", header: "Ring", isWide: true, cell: ({ name }) => <strong>{name}</strong> },
   { id: "kind", header: "Kind", cell: ({ kind }) => wordsOf(kind) },
@@ -87,37 +63,7 @@ const columnsOf = (open: (dialog: Dialog) => void): Column<Ring>[] => [
       <PageLink {...paths.devices({ ringId: id })}>{count(devices)}</PageLink>
     ),
   },
-  {
-    id: "actions",
-    header: "Change",
-    cell: (ring) => (
-      <RowActions
-        permission={Permission.editPolicies}
-        onEdit={() => open({ kind: "edit", ring })}
-        onRemove={() => open({ kind: "remove", ring })}
-        whyNotRemove={
-          ring.devices > 0
-            ? `It has ${counted(ring.devices, "device")}. Move them first.`
-            : undefined
-        }
-      />
-    ),
-  },
 ];
-
-function RemoveRing({ ring, onClose }: { readonly ring: Ring; readonly onClose: () => void }) {
-  const remove = useChange("removeRing");
-  return (
-    <Confirm
-      title={`Remove ${ring.name}`}
-      effect={`Removes the ring; ${counted(ring.devices, "device")} are in it.`}
-      verb="Remove the ring"
-      danger
-      act={() => remove.mutateAsync({ params: { id: ring.id } })}
-      onClose={onClose}
-    />
-  );
-}
 
 interface RingEditProps {
   readonly ring: Ring | undefined;
