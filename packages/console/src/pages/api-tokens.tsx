@@ -1,71 +1,46 @@
 /** API tokens for programs. A token is shown once. */
-import { Button, Modal, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { type ApiToken, ApiTokenDraft, type Role } from "@suture/contract";
-import { useState } from "react";
 import { useChange, useRoute } from "../api.ts";
-import { CommandLine } from "../ui/command-line.tsx";
-import { Confirm } from "../ui/confirm.tsx";
-import { type Column, DataTable } from "../ui/data-table.tsx";
+import type { Column } from "../ui/data-table.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { fieldProblem } from "../ui/field-problem.ts";
 import { NumberField, RolesField } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
-import { Loaded } from "../ui/loaded.tsx";
-import { Section } from "../ui/page.tsx";
 import { When } from "../ui/when.tsx";
 import { wordsOf } from "../ui/words.ts";
 import { rolesProblem } from "./accounts.tsx";
+import { type NewTokenProps, TokensSection } from "./tokens-section.tsx";
 
 export function ApiTokensSection() {
-  const query = useRoute("apiTokens");
-  const [isMaking, setMaking] = useState(false);
-  const [secret, setSecret] = useState<string>();
-  const [withdrawn, setWithdrawn] = useState<ApiToken>();
+  const remove = useChange("removeApiToken");
   return (
-    <Section
+    <TokensSection
       title="API tokens"
-      actions={<Button onClick={() => setMaking(true)}>New API token</Button>}
-    >
-      <Loaded query={query}>
-        {(tokens) => (
-          <DataTable
-            label="API tokens"
-            rows={tokens}
-            rowId={({ id }) => id}
-            columns={columnsOf(setWithdrawn)}
-            empty={
-              <Empty title="There is no API token.">
-                Programs use one in place of a login: <code>Authorization: Bearer TOKEN</code>.
-              </Empty>
-            }
-          />
-        )}
-      </Loaded>
-      {isMaking && <NewToken onClose={() => setMaking(false)} onMade={setSecret} />}
-      {secret !== undefined && (
-        <Modal
-          opened
-          onClose={() => setSecret(undefined)}
-          title="The new API token"
-          closeOnClickOutside={false}
-        >
-          <div className="form">
-            <p className="flush">It is shown this once. Keep it where the program reads it.</p>
-            <CommandLine command={secret} label="token" />
-            <div className="page-actions end">
-              <Button onClick={() => setSecret(undefined)}>Done</Button>
-            </div>
-          </div>
-        </Modal>
-      )}
-      {withdrawn !== undefined && (
-        <WithdrawToken token={withdrawn} onClose={() => setWithdrawn(undefined)} />
-      )}
-    </Section>
+      newTitle="New API token"
+      query={useRoute("apiTokens")}
+      columns={COLUMNS}
+      empty={
+        <Empty title="There is no API token.">
+          Programs use one in place of a login: <code>Authorization: Bearer TOKEN</code>.
+        </Empty>
+      }
+      make={(props) => <NewToken {...props} />}
+      shown={(token) => ({
+        title: "The new API token",
+        note: "It is shown this once. Keep it where the program reads it.",
+        command: token,
+        label: "token",
+      })}
+      withdrawalEffect={() =>
+        "The 1 token is refused from now on; the programs that use it are no longer let in."
+      }
+      withdraw={remove.mutateAsync}
+    />
   );
 }
 
-const columnsOf = (withdraw: (token: ApiToken) => void): Column<ApiToken>[] => [
+const COLUMNS: readonly Column<ApiToken>[] = [
   { id: "name", header: "Name", isWide: true, cell: ({ name }) => <strong>{name}</strong> },
   { id: "roles", header: "Roles", cell: ({ roles }) => roles.map(wordsOf).join(", ") },
   { id: "used", header: "Last used", cell: ({ lastUsedAt }) => <When at={lastUsedAt} /> },
@@ -80,35 +55,7 @@ const columnsOf = (withdraw: (token: ApiToken) => void): Column<ApiToken>[] => [
       </>
     ),
   },
-  {
-    id: "actions",
-    header: "Change",
-    cell: (token) => (
-      <Button variant="default" size="compact-sm" onClick={() => withdraw(token)}>
-        Withdraw
-      </Button>
-    ),
-  },
 ];
-
-interface WithdrawTokenProps {
-  readonly token: ApiToken;
-  readonly onClose: () => void;
-}
-
-function WithdrawToken({ token, onClose }: WithdrawTokenProps) {
-  const remove = useChange("removeApiToken");
-  return (
-    <Confirm
-      title={`Withdraw ${token.name}`}
-      effect="The 1 token is refused from now on; the programs that use it are no longer let in."
-      verb="Withdraw the token"
-      danger
-      act={() => remove.mutateAsync({ params: { id: token.id } })}
-      onClose={onClose}
-    />
-  );
-}
 
 interface Draft {
   readonly name: string;
@@ -116,11 +63,6 @@ interface Draft {
   readonly validDays: number;
 }
 const NEW: Draft = { name: "", roles: [], validDays: 90 };
-
-interface NewTokenProps {
-  readonly onClose: () => void;
-  readonly onMade: (token: string) => void;
-}
 
 function NewToken({ onClose, onMade }: NewTokenProps) {
   const create = useChange("createApiToken");

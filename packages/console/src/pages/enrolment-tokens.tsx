@@ -1,62 +1,50 @@
 /** Tokens with which machines become devices. A token's secret is shown once, as a command. */
-import { Button, Modal, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { type EnrolmentToken, EnrolmentTokenDraft } from "@suture/contract";
-import { useState } from "react";
 import { useChange, useRoute } from "../api.ts";
-import { CommandLine } from "../ui/command-line.tsx";
 import { enrolCommand } from "../ui/commands.ts";
-import { Confirm } from "../ui/confirm.tsx";
-import { type Column, DataTable } from "../ui/data-table.tsx";
+import type { Column } from "../ui/data-table.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { fieldProblem } from "../ui/field-problem.ts";
 import { NumberField, RingField, TagsField, tagsProblem } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
-import { Loaded } from "../ui/loaded.tsx";
 import { count, counted } from "../ui/numbers.ts";
-import { Section } from "../ui/page.tsx";
 import { Tags } from "../ui/tags.tsx";
 import { When } from "../ui/when.tsx";
+import { type NewTokenProps, TokensSection } from "./tokens-section.tsx";
 
 export function EnrolmentTokensSection() {
-  const query = useRoute("enrolmentTokens");
   const rings = useRoute("rings").data ?? [];
-  const [isMaking, setMaking] = useState(false);
-  const [secret, setSecret] = useState<string>();
-  const [withdrawn, setWithdrawn] = useState<EnrolmentToken>();
-  const ringName = (id: string | undefined) => rings.find((ring) => ring.id === id)?.name;
+  const remove = useChange("removeEnrolmentToken");
   return (
-    <Section
+    <TokensSection
       title="Enrolment tokens"
-      actions={<Button onClick={() => setMaking(true)}>New enrolment token</Button>}
-    >
-      <Loaded query={query}>
-        {(tokens) => (
-          <DataTable
-            label="Enrolment tokens"
-            rows={tokens}
-            rowId={({ id }) => id}
-            columns={columnsOf(ringName, setWithdrawn)}
-            empty={
-              <Empty title="There is no enrolment token.">
-                Make one; the console then shows the command to run on the machine.
-              </Empty>
-            }
-          />
-        )}
-      </Loaded>
-      {isMaking && <NewToken onClose={() => setMaking(false)} onMade={setSecret} />}
-      {secret !== undefined && <EnrolCommand token={secret} onClose={() => setSecret(undefined)} />}
-      {withdrawn !== undefined && (
-        <WithdrawToken token={withdrawn} onClose={() => setWithdrawn(undefined)} />
-      )}
-    </Section>
+      newTitle="New enrolment token"
+      query={useRoute("enrolmentTokens")}
+      columns={columnsOf((id) => rings.find((ring) => ring.id === id)?.name)}
+      empty={
+        <Empty title="There is no enrolment token.">
+          Make one; the console then shows the command to run on the machine.
+        </Empty>
+      }
+      make={(props) => <NewToken {...props} />}
+      shown={(token) => ({
+        title: "Run this on the machine",
+        note: "It holds the token, which is shown this once. 1.root.json is the first root of the release channel, from its publisher. The machine appears under Devices as soon as it is enrolled.",
+        command: enrolCommand(window.location.origin, token),
+        label: "command",
+      })}
+      withdrawalEffect={({ uses, usesMax }) =>
+        `No further machine enrols with it: ${counted(usesMax - uses, "use")} left. ${counted(uses, "device that used it stays enrolled", "devices that used it stay enrolled")}.`
+      }
+      withdraw={remove.mutateAsync}
+    />
   );
 }
 
 const columnsOf = (
   ringName: (id: string | undefined) => string | undefined,
-  withdraw: (token: EnrolmentToken) => void,
-): Column<EnrolmentToken>[] => [
+): readonly Column<EnrolmentToken>[] => [
   { id: "name", header: "Name", isWide: true, cell: ({ name }) => <strong>{name}</strong> },
   {
     id: "ring",
@@ -72,35 +60,7 @@ const columnsOf = (
   },
   { id: "expires", header: "Expires", cell: ({ expiresAt }) => <When at={expiresAt} /> },
   { id: "by", header: "Made by", cell: ({ createdBy }) => createdBy },
-  {
-    id: "actions",
-    header: "Change",
-    cell: (token) => (
-      <Button variant="default" size="compact-sm" onClick={() => withdraw(token)}>
-        Withdraw
-      </Button>
-    ),
-  },
 ];
-
-interface WithdrawTokenProps {
-  readonly token: EnrolmentToken;
-  readonly onClose: () => void;
-}
-
-function WithdrawToken({ token, onClose }: WithdrawTokenProps) {
-  const remove = useChange("removeEnrolmentToken");
-  return (
-    <Confirm
-      title={`Withdraw ${token.name}`}
-      effect={`No further machine enrols with it: ${counted(token.usesMax - token.uses, "use")} left. ${counted(token.uses, "device that used it stays enrolled", "devices that used it stay enrolled")}.`}
-      verb="Withdraw the token"
-      danger
-      act={() => remove.mutateAsync({ params: { id: token.id } })}
-      onClose={onClose}
-    />
-  );
-}
 
 interface Draft {
   readonly name: string;
@@ -110,11 +70,6 @@ interface Draft {
   readonly usesMax: number;
 }
 const NEW: Draft = { name: "", tags: [], ringId: undefined, validHours: 24, usesMax: 1 };
-
-interface NewTokenProps {
-  readonly onClose: () => void;
-  readonly onMade: (token: string) => void;
-}
 
 function NewToken({ onClose, onMade }: NewTokenProps) {
   const create = useChange("createEnrolmentToken");
@@ -184,29 +139,3 @@ function NewToken({ onClose, onMade }: NewTokenProps) {
     </FormDialog>
   );
 }
-
-interface EnrolCommandProps {
-  readonly token: string;
-  readonly onClose: () => void;
-}
-
-const EnrolCommand = ({ token, onClose }: EnrolCommandProps) => (
-  <Modal
-    opened
-    onClose={onClose}
-    title="Run this on the machine"
-    size="lg"
-    closeOnClickOutside={false}
-  >
-    <div className="form">
-      <p className="flush">
-        It holds the token, which is shown this once. 1.root.json is the first root of the release
-        channel, from its publisher. The machine appears under Devices as soon as it is enrolled.
-      </p>
-      <CommandLine command={enrolCommand(window.location.origin, token)} />
-      <div className="page-actions end">
-        <Button onClick={onClose}>Done</Button>
-      </div>
-    </div>
-  </Modal>
-);
