@@ -7,7 +7,7 @@ import { Empty } from "../ui/empty.tsx";
 import { fieldProblem } from "../ui/field-problem.ts";
 import { NumberField, RolesField } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
-import { When } from "../ui/when.tsx";
+import { When, WhenBy } from "../ui/when.tsx";
 import { wordsOf } from "../ui/words.ts";
 import { rolesProblem } from "./accounts.tsx";
 import { type NewTokenProps, TokensSection } from "./tokens-section.tsx";
@@ -48,12 +48,7 @@ const COLUMNS: readonly Column<ApiToken>[] = [
   {
     id: "created",
     header: "Made",
-    cell: ({ createdAt, createdBy }) => (
-      <>
-        <When at={createdAt} />
-        <span className="second">{createdBy}</span>
-      </>
-    ),
+    cell: ({ createdAt, createdBy }) => <WhenBy at={createdAt} by={createdBy} />,
   },
 ];
 

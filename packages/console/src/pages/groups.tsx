@@ -7,7 +7,7 @@ import { EditableListPage } from "../ui/editable-list-page.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { count, counted } from "../ui/numbers.ts";
 import { PageLink } from "../ui/page-link.tsx";
-import { When } from "../ui/when.tsx";
+import { WhenBy } from "../ui/when.tsx";
 import { GroupEdit } from "./group-edit.tsx";
 import { scopeText } from "./scope-tree.ts";
 
@@ -75,11 +75,6 @@ const COLUMNS: readonly Column<Group>[] = [
     id: "changed",
     header: "Changed",
     sortBy: ({ changedAt }) => changedAt,
-    cell: ({ changedAt, changedBy }) => (
-      <>
-        <When at={changedAt} />
-        <span className="second">{changedBy}</span>
-      </>
-    ),
+    cell: ({ changedAt, changedBy }) => <WhenBy at={changedAt} by={changedBy} />,
   },
 ];

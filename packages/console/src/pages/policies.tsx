@@ -5,7 +5,7 @@ import type { Column } from "../ui/data-table.tsx";
 import { EditableListPage } from "../ui/editable-list-page.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { count, counted, hours, share } from "../ui/numbers.ts";
-import { When } from "../ui/when.tsx";
+import { WhenBy } from "../ui/when.tsx";
 import { HOTPATCH, RESTART } from "../ui/words.ts";
 import { windowText } from "./maintenance-windows.tsx";
 import { PolicyEdit } from "./policy-edit.tsx";
@@ -80,12 +80,7 @@ const columnsOf = (groups: readonly Group[]): readonly Column<Policy>[] => [
   {
     id: "changed",
     header: "Changed",
-    cell: ({ changedAt, changedBy }) => (
-      <>
-        <When at={changedAt} />
-        <span className="second">{changedBy}</span>
-      </>
-    ),
+    cell: ({ changedAt, changedBy }) => <WhenBy at={changedAt} by={changedBy} />,
   },
 ];
 

@@ -13,7 +13,7 @@ import { PermittedButton } from "../ui/permitted.tsx";
 import { ShareBar } from "../ui/state-bar.tsx";
 import { RolloutMark } from "../ui/state-mark.tsx";
 import { Target } from "../ui/target.tsx";
-import { When } from "../ui/when.tsx";
+import { WhenBy } from "../ui/when.tsx";
 
 const COLUMNS: readonly Column<RolloutSummary>[] = [
   {
@@ -48,12 +48,7 @@ const COLUMNS: readonly Column<RolloutSummary>[] = [
   {
     id: "created",
     header: "Created",
-    cell: ({ createdAt, createdBy }) => (
-      <>
-        <When at={createdAt} />
-        <span className="second">{createdBy}</span>
-      </>
-    ),
+    cell: ({ createdAt, createdBy }) => <WhenBy at={createdAt} by={createdBy} />,
   },
 ];
 

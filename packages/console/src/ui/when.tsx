@@ -33,3 +33,11 @@ export function When({
     </time>
   );
 }
+
+/** A moment, and below it by whom. */
+export const WhenBy = ({ at, by }: { readonly at: string; readonly by: string }) => (
+  <>
+    <When at={at} />
+    <span className="second">{by}</span>
+  </>
+);
