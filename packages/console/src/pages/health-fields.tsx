@@ -155,24 +155,18 @@ function LogPatterns({ health, onChange }: Pick<HealthFieldsProps, "health" | "o
           className="scope-row bare"
           aria-label={`Log pattern ${index + 1}`}
         >
-          <TextInput
-            aria-label="Log file"
-            placeholder="/var/log/redis/redis-server.log"
-            className="scope-value"
-            value={one.file}
-            onChange={(event) =>
-              set(patterns.with(index, { ...one, file: event.currentTarget.value }))
-            }
-          />
-          <TextInput
-            aria-label="Pattern"
-            placeholder="FATAL"
-            className="scope-value"
-            value={one.pattern}
-            onChange={(event) =>
-              set(patterns.with(index, { ...one, pattern: event.currentTarget.value }))
-            }
-          />
+          {PATTERN_FIELDS.map(([name, label, placeholder]) => (
+            <TextInput
+              key={name}
+              aria-label={label}
+              placeholder={placeholder}
+              className="scope-value"
+              value={one[name]}
+              onChange={(event) =>
+                set(patterns.with(index, { ...one, [name]: event.currentTarget.value }))
+              }
+            />
+          ))}
           <ActionIcon
             aria-label={`Remove log pattern ${index + 1}`}
             onClick={() => set(patterns.toSpliced(index, 1))}
@@ -194,3 +188,8 @@ function LogPatterns({ health, onChange }: Pick<HealthFieldsProps, "health" | "o
     </div>
   );
 }
+
+const PATTERN_FIELDS = [
+  ["file", "Log file", "/var/log/redis/redis-server.log"],
+  ["pattern", "Pattern", "FATAL"],
+] as const;
