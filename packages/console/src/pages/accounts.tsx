@@ -144,7 +144,7 @@ function AccountEdit({ account, onClose }: AccountEditProps) {
       submit={submit}
       onClose={onClose}
     >
-      {({ value, set, problems }) => (
+      {({ value, set, problems, field }) => (
         <>
           <div className="form-row">
             <TextInput
@@ -174,12 +174,7 @@ function AccountEdit({ account, onClose }: AccountEditProps) {
             onChange={(event) => set("password", event.currentTarget.value)}
             error={problems.password}
           />
-          <RolesField
-            label="Roles"
-            value={value.roles}
-            onChange={(roles) => set("roles", roles)}
-            error={problems.roles}
-          />
+          <RolesField label="Roles" {...field("roles")} />
           {account !== undefined && (
             <Checkbox
               label="Disabled: it cannot sign in, and its sessions end"

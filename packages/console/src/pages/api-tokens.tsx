@@ -1,11 +1,10 @@
 /** API tokens for programs. A token is shown once. */
-import { TextInput } from "@mantine/core";
 import { type ApiToken, ApiTokenDraft, type Role } from "@suture/contract";
 import { useChange, useRoute } from "../api.ts";
 import type { Column } from "../ui/data-table.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { fieldProblem } from "../ui/field-problem.ts";
-import { NumberField, RolesField } from "../ui/fields.tsx";
+import { NameField, NumberField, RolesField } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
 import { When, WhenBy } from "../ui/when.tsx";
 import { wordsOf } from "../ui/words.ts";
@@ -75,33 +74,19 @@ function NewToken({ onClose, onMade }: NewTokenProps) {
       submit={async (body) => onMade((await create.mutateAsync({ body })).token)}
       onClose={onClose}
     >
-      {({ value, set, problems }) => (
+      {({ field }) => (
         <>
           <div className="form-row">
-            <TextInput
-              label="Name"
-              description="Of the program"
-              data-autofocus
-              value={value.name}
-              onChange={(event) => set("name", event.currentTarget.value)}
-              error={problems.name}
-            />
+            <NameField description="Of the program" {...field("name")} />
             <NumberField
               label="Valid for"
               description="366 days at most"
               suffix=" days"
               isWhole
-              value={value.validDays}
-              onChange={(validDays) => set("validDays", validDays)}
-              error={problems.validDays}
+              {...field("validDays")}
             />
           </div>
-          <RolesField
-            label="Roles"
-            value={value.roles}
-            onChange={(roles) => set("roles", roles)}
-            error={problems.roles}
-          />
+          <RolesField label="Roles" {...field("roles")} />
         </>
       )}
     </FormDialog>

@@ -28,20 +28,17 @@ export function DeviceEdit({ device, onClose }: DeviceEditProps) {
       }
       onClose={onClose}
     >
-      {({ value, set, problems }) => (
+      {({ field }) => (
         <>
           <TagsField
             label="Tags"
             description="Dynamic scopes select devices by them. Enter adds one."
-            value={value.tags}
-            onChange={(tags) => set("tags", tags)}
-            error={problems.tags}
+            {...field("tags")}
           />
           <RingField
             label="Ring"
             description="Rollouts reach the device when they reach its ring."
-            value={value.ringId}
-            onChange={(ringId) => set("ringId", ringId)}
+            {...field("ringId")}
           />
         </>
       )}

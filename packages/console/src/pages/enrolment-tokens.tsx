@@ -1,12 +1,11 @@
 /** Tokens with which machines become devices. A token's secret is shown once, as a command. */
-import { TextInput } from "@mantine/core";
 import { type EnrolmentToken, EnrolmentTokenDraft } from "@suture/contract";
 import { useChange, useRoute } from "../api.ts";
 import { enrolCommand } from "../ui/commands.ts";
 import type { Column } from "../ui/data-table.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { fieldProblem } from "../ui/field-problem.ts";
-import { NumberField, RingField, TagsField, tagsProblem } from "../ui/fields.tsx";
+import { NameField, NumberField, RingField, TagsField, tagsProblem } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
 import { count, counted } from "../ui/numbers.ts";
 import { Tags } from "../ui/tags.tsx";
@@ -93,46 +92,28 @@ function NewToken({ onClose, onMade }: NewTokenProps) {
       }}
       onClose={onClose}
     >
-      {({ value, set, problems }) => (
+      {({ field }) => (
         <>
-          <TextInput
-            label="Name"
-            description="For whom or what it is"
-            data-autofocus
-            value={value.name}
-            onChange={(event) => set("name", event.currentTarget.value)}
-            error={problems.name}
-          />
+          <NameField description="For whom or what it is" {...field("name")} />
           <div className="form-row">
             <NumberField
               label="Uses, at most"
               description="1 is a one-time token"
               isWhole
-              value={value.usesMax}
-              onChange={(usesMax) => set("usesMax", usesMax)}
-              error={problems.usesMax}
+              {...field("usesMax")}
             />
             <NumberField
               label="Valid for"
               description="From now"
               suffix=" hours"
-              value={value.validHours}
-              onChange={(validHours) => set("validHours", validHours)}
-              error={problems.validHours}
+              {...field("validHours")}
             />
-            <RingField
-              label="Ring"
-              description="Of the new devices"
-              value={value.ringId}
-              onChange={(ringId) => set("ringId", ringId)}
-            />
+            <RingField label="Ring" description="Of the new devices" {...field("ringId")} />
           </div>
           <TagsField
             label="Tags"
             description="Of the new devices. Enter adds one."
-            value={value.tags}
-            onChange={(tags) => set("tags", tags)}
-            error={problems.tags}
+            {...field("tags")}
           />
         </>
       )}

@@ -1,8 +1,9 @@
 /** Makes or changes a group: its name, and either its devices or its dynamic scope. */
-import { SegmentedControl, Textarea, TextInput } from "@mantine/core";
+import { SegmentedControl, Textarea } from "@mantine/core";
 import { type Group, GroupDraft } from "@suture/contract";
 import { useChange } from "../api.ts";
 import { fieldProblem } from "../ui/field-problem.ts";
+import { NameField } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
 import { DevicePicker } from "./device-picker.tsx";
 import { ScopeEditor } from "./scope-editor.tsx";
@@ -57,15 +58,9 @@ export function GroupEdit({ group, onClose }: GroupEditProps) {
       }
       onClose={onClose}
     >
-      {({ value, set, problems }) => (
+      {({ value, set, problems, field }) => (
         <>
-          <TextInput
-            label="Name"
-            data-autofocus
-            value={value.name}
-            onChange={(event) => set("name", event.currentTarget.value)}
-            error={problems.name}
-          />
+          <NameField {...field("name")} />
           <Textarea
             label="Description"
             value={value.description}

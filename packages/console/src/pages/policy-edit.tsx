@@ -1,5 +1,5 @@
 /** Makes or changes a quality update policy. */
-import { Checkbox, Select, Textarea, TextInput } from "@mantine/core";
+import { Checkbox, Select, Textarea } from "@mantine/core";
 import {
   GATES_DEFAULT,
   HotpatchSetting,
@@ -10,7 +10,7 @@ import {
 } from "@suture/contract";
 import { useChange } from "../api.ts";
 import { fieldProblem } from "../ui/field-problem.ts";
-import { GroupsField, NumberField } from "../ui/fields.tsx";
+import { GroupsField, NameField, NumberField } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
 import { HOTPATCH, RESTART } from "../ui/words.ts";
 import { GatesFields, gatesProblem } from "./gates-fields.tsx";
@@ -77,27 +77,15 @@ export function PolicyEdit({ policy, onClose }: PolicyEditProps) {
       }
       onClose={onClose}
     >
-      {({ value, set, problems }) => {
+      {({ value, set, problems, field }) => {
         const { settings } = value;
         const setting = (part: Partial<Draft["settings"]>) =>
           set("settings", { ...settings, ...part });
         return (
           <>
             <div className="form-row">
-              <TextInput
-                label="Name"
-                data-autofocus
-                value={value.name}
-                onChange={(event) => set("name", event.currentTarget.value)}
-                error={problems.name}
-              />
-              <NumberField
-                label="Precedence"
-                isWhole
-                value={value.precedence}
-                onChange={(precedence) => set("precedence", precedence)}
-                error={problems.precedence}
-              />
+              <NameField {...field("name")} />
+              <NumberField label="Precedence" isWhole {...field("precedence")} />
             </div>
             <Textarea
               label="Description"
@@ -105,11 +93,7 @@ export function PolicyEdit({ policy, onClose }: PolicyEditProps) {
               value={value.description ?? ""}
               onChange={(event) => set("description", event.currentTarget.value)}
             />
-            <GroupsField
-              label="For the devices of"
-              value={value.groupIds}
-              onChange={(groupIds) => set("groupIds", groupIds)}
-            />
+            <GroupsField label="For the devices of" {...field("groupIds")} />
             <div className="form-row">
               <Select
                 label="Hotpatch"

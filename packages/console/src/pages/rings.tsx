@@ -1,5 +1,5 @@
 /** Deployment rings in their order. */
-import { Select, TextInput } from "@mantine/core";
+import { Select } from "@mantine/core";
 import { Permission, type Ring, RingDraft, RingKind } from "@suture/contract";
 import { useChange, useRoute } from "../api.ts";
 import { paths } from "../paths.ts";
@@ -7,7 +7,7 @@ import type { Column } from "../ui/data-table.tsx";
 import { EditableListPage } from "../ui/editable-list-page.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { fieldProblem } from "../ui/field-problem.ts";
-import { NumberField } from "../ui/fields.tsx";
+import { NameField, NumberField } from "../ui/fields.tsx";
 import { FormDialog } from "../ui/form-dialog.tsx";
 import { count, counted } from "../ui/numbers.ts";
 import { PageLink } from "../ui/page-link.tsx";
@@ -97,15 +97,9 @@ function RingEdit({ ring, rings, onClose }: RingEditProps) {
       }}
       onClose={onClose}
     >
-      {({ value, set, problems }) => (
+      {({ value, set, field }) => (
         <>
-          <TextInput
-            label="Name"
-            data-autofocus
-            value={value.name}
-            onChange={(event) => set("name", event.currentTarget.value)}
-            error={problems.name}
-          />
+          <NameField {...field("name")} />
           <div className="form-row">
             <Select
               label="Kind"
@@ -124,21 +118,17 @@ function RingEdit({ ring, rings, onClose }: RingEditProps) {
                   : "Lower ones go first"
               }
               isWhole
-              value={value.order}
-              onChange={(changed) => set("order", changed)}
-              error={problems.order}
+              {...field("order")}
             />
           </div>
           <div className="form-row">
-            {DAY_FIELDS.map(([field, label, description]) => (
+            {DAY_FIELDS.map(([name, label, description]) => (
               <NumberField
-                key={field}
+                key={name}
                 label={label}
                 description={description}
                 suffix=" days"
-                value={value[field]}
-                onChange={(changed) => set(field, changed)}
-                error={problems[field]}
+                {...field(name)}
               />
             ))}
           </div>

@@ -1,5 +1,5 @@
 /** Fields that several forms have. */
-import { Checkbox, MultiSelect, NumberInput, Select, TagsInput } from "@mantine/core";
+import { Checkbox, MultiSelect, NumberInput, Select, TagsInput, TextInput } from "@mantine/core";
 import { Role, Tag } from "@suture/contract";
 import type { ReactNode } from "react";
 import { useRoute } from "../api.ts";
@@ -13,6 +13,16 @@ interface FieldProps<Value> {
   readonly onChange: (value: Value) => void;
   readonly error?: string | undefined;
 }
+
+/** The name of what a dialog is about: its first field. */
+export const NameField = ({ onChange, ...props }: Omit<FieldProps<string>, "label">) => (
+  <TextInput
+    label="Name"
+    data-autofocus
+    {...props}
+    onChange={(event) => onChange(event.currentTarget.value)}
+  />
+);
 
 interface NumberFieldProps extends FieldProps<number> {
   readonly min?: number;

@@ -9,21 +9,37 @@ export interface Form<Value> {
   readonly value: Value;
   readonly problems: Problems<Value>;
   readonly set: <Field extends keyof Value>(field: Field, value: Value[Field]) => void;
+  /** What a field of that name is given: its value, how it changes, what is wrong with it. */
+  readonly field: <Field extends keyof Value>(field: Field) => FormField<Value[Field]>;
+}
+
+interface FormField<Value> {
+  readonly value: Value;
+  readonly onChange: (value: Value) => void;
+  readonly error: string | undefined;
 }
 
 /** Fields of a form, and their problems once it was tried to be sent. */
 export function useForm<Value>(initial: Value, check: (value: Value) => Problems<Value>) {
   const [value, setValue] = useState(initial);
   const [wasTried, setTried] = useState(false);
-  const problems = check(value);
+  const found = check(value);
+  const problems: Problems<Value> = wasTried ? found : {};
+  const set: Form<Value>["set"] = (field, changed) =>
+    setValue((before) => ({ ...before, [field]: changed }));
   const form: Form<Value> = {
     value,
-    problems: wasTried ? problems : {},
-    set: (field, changed) => setValue((before) => ({ ...before, [field]: changed })),
+    problems,
+    set,
+    field: (field) => ({
+      value: value[field],
+      onChange: (changed) => set(field, changed),
+      error: problems[field],
+    }),
   };
   const isRight = (): boolean => {
     setTried(true);
-    return Object.values(problems).every((problem) => problem === undefined);
+    return Object.values(found).every((problem) => problem === undefined);
   };
   return { form, isRight };
 }
