@@ -80,16 +80,20 @@ export interface Fleet {
   /** Adds the hotpatch to the channel; gives its target. */
   readonly publish: (which: "leaking" | "fixed") => Promise<string>;
   /** Drafted, submitted and approved: it runs. */
-  readonly rollOut: (name: string, target: string) => Promise<string>;
+  readonly rollOut: (name: keyof typeof SOAK_SECONDS, target: string) => Promise<string>;
   readonly rollout: (id: string) => Promise<Answer<"rollout">>;
   readonly viewer: () => Promise<Call>;
   readonly end: () => Promise<void>;
 }
 
-const soakHours = 1 / 3600;
+/** An agent looks at the health of its processes every five seconds. */
+const SOAK_SECONDS = { leaking: 60, fixed: 1 } as const;
 /** Three seconds of watch. */
 const watchHours = 3 / 3600;
-const gates = { successThreshold: 1, errorThreshold: 0, soakHours, approval: false };
+const gatesOf = (which: keyof typeof SOAK_SECONDS) => ({
+  ...{ successThreshold: 1, errorThreshold: 0, approval: false },
+  soakHours: SOAK_SECONDS[which] / 3600,
+});
 
 /** A server on this database, a machine in the first ring and two in the second. */
 export async function openFleet(databaseUrl: string | undefined): Promise<Fleet> {
@@ -156,6 +160,7 @@ export async function openFleet(databaseUrl: string | undefined): Promise<Fleet>
       async rollOut(name, target) {
         const author = await plane.as("author");
         await author("refreshCatalog");
+        const gates = gatesOf(name);
         const body = { name, target, ringIds: [...ringIds], groupIds: [], gates };
         const { id } = await author("createRollout", { body });
         await author("actOnRollout", { params: { id }, body: { action: "submit" } });
@@ -187,7 +192,13 @@ async function setUpRings(author: Call): Promise<readonly string[]> {
     restart: "never" as const,
     health: { hours: watchHours, memoryRatioMax: 2 },
   };
-  const body = { name: "Short watch", groupIds: [], precedence: 100, settings, gates };
+  const body = {
+    name: "Short watch",
+    groupIds: [],
+    precedence: 100,
+    settings,
+    gates: gatesOf("fixed"),
+  };
   await author("createPolicy", { body });
   return [test.id, last.id];
 }
