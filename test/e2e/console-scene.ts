@@ -184,6 +184,7 @@ export async function takePictures(page: Page, name: string): Promise<void> {
   await page.evaluate("scrollTo(0, 0)");
   for (const colorScheme of ["dark", "light"] as const) {
     await page.emulateMedia({ colorScheme });
-    await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`), fullPage: true });
+    const path = join(folder, `${name}-${colorScheme}.png`);
+    await page.screenshot({ path, fullPage: true, animations: "disabled" });
   }
 }
