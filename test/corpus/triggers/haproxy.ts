@@ -1,8 +1,9 @@
 /** Requests that haproxy must answer with 400 and did not. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { freePort } from "../../e2e/free-port.ts";
 import type { Answer } from "./behaviour.ts";
-import { firstLine, freePort, startServerSubject } from "./server-subject.ts";
+import { firstLine, startServerSubject } from "./server-subject.ts";
 import type { Trigger } from "./trigger.ts";
 
 const configuration = (port: number): string => `

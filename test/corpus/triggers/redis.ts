@@ -1,9 +1,10 @@
 /** Commands that redis answered as if they were in order. */
 
+import { freePort } from "../../e2e/free-port.ts";
 import { redisArguments } from "../../e2e/redis-scene.ts";
 import { REDIS_TRIGGERS as SHOWN } from "../../e2e/redis-triggers.ts";
 import { encodeCommand } from "../../e2e/resp.ts";
-import { firstLine, freePort, startServerSubject } from "./server-subject.ts";
+import { firstLine, startServerSubject } from "./server-subject.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** What a server with the fault answers, and how the answer of one without it begins. */

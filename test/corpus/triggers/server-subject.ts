@@ -1,7 +1,7 @@
 /** A server with a configuration of its own on the loopback address, asked from outside. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import type { Answer, Subject } from "./behaviour.ts";
 import type { Place } from "./trigger.ts";
 
@@ -63,17 +63,6 @@ async function listens(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-/** A port of the loopback address that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const address = listener.address();
-  listener.close();
-  await once(listener, "close");
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
 }
 
 /** Sends bytes and gives the first line of what comes back; throws where nothing does in time. */
