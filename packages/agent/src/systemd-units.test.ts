@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { installCommandOf } from "./executor/updating.ts";
 
 const folder = fileURLToPath(new URL("systemd/", import.meta.url));
 const units = [
@@ -54,4 +55,10 @@ test.runIf(hasAnalyze).each([
   } finally {
     remove();
   }
+});
+
+test("the unit that updates a package runs what the executor runs without it", () => {
+  const [program, ...words] = installCommandOf(undefined)("%I");
+  const unit = readFileSync(join(folder, "suture-update@.service"), "utf8");
+  expect(unit).toContain(`\nExecStart=/usr/bin/${program} ${words.join(" ")}\n`);
 });
