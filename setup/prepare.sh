@@ -12,9 +12,9 @@ purpose="${1:-start}"
 
 # package            | needed by         | kind | a file or command that shows it is there
 # "must": without it the purpose fails. "redis": only the redis part of the main job needs it, to
-# build packages; without it the main job shows the same on a small server of its own. "browser":
-# the tests of the console need it, and skip themselves without it, which CI counts as failed. What a
-# package needs for its build is never installed here: it goes into a root of its own.
+# build packages; without it the main job shows the same on a small server of its own. "tests": some
+# tests need it, and skip themselves without it, which CI counts as failed. What a package needs for
+# its build is never installed here: it goes into a root of its own.
 packages() {
   cat <<'TABLE'
 gcc                  | start test bench  | must  | gcc
@@ -27,7 +27,9 @@ procps               | start test bench  | must  | ps
 xz-utils             | start test        | must  | xz
 dpkg-dev             | start test        | redis | dpkg-source
 mmdebstrap           | start test        | redis | mmdebstrap
-chromium             | test              | browser | chromium
+chromium             | test              | tests | chromium
+postgresql           | test bench        | tests | /usr/lib/postgresql
+systemd              | test              | tests | /lib/systemd/systemd
 TABLE
 }
 
@@ -97,7 +99,7 @@ prepare_npm() {
 prepare_debian() {
   local must wanted
   must="$(missing must)"
-  wanted="$(echo $must $(missing redis) $(missing browser))"
+  wanted="$(echo $must $(missing redis) $(missing tests))"
   [[ -n "$wanted" ]] || return 0
 
   local command="apt-get update && apt-get install --yes --no-install-recommends $wanted"
@@ -129,7 +131,7 @@ give_up_on() {
     say "missing and needed for 'npm run $purpose': $1"
     exit 1
   fi
-  say "going on without them: the redis part of the main job and the console's tests need them"
+  say "going on without them: the redis part of the main job and some tests need them"
 }
 
 # The console in a browser is built files; everything else runs as it is. Tests build it themselves.
